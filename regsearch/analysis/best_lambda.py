@@ -1,0 +1,137 @@
+"""The best lambda of each network and penalty, by validation data loss, with its interval and a status."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from regsearch.analysis.curves import SCORES, Curve
+
+COLUMNS = [
+    "architecture", "width", "penalty", "trainable_weights", "penalised_weights", "learning_rate", "train_size",
+    "best_lambda", "best_lambda_low", "best_lambda_high", "best_grid_lambda", "one_se_low", "one_se_high", "status",
+    "validation_loss", "validation_loss_at_zero", "test_loss", "test_loss_at_zero", "test_accuracy",
+    "test_accuracy_at_zero", "seeds",
+]  # fmt: skip
+BOOTSTRAPS = 2000
+CONFIDENCE = 0.95
+
+Floats = NDArray[np.float64]
+
+
+def best_lambda(curves: list[Curve]) -> pd.DataFrame:
+    """One row a network, penalty, learning rate and training-set size.
+
+    `best_grid_lambda` has the lowest mean validation loss among the lambdas above 0 that no seed diverged
+    with. `best_lambda` is the vertex of a parabola in ln λ through it and its two neighbours, with a 95 %
+    bootstrap interval over seeds, resampled as whole blocks. `one_se_low` and `one_se_high` bound the lambdas
+    whose paired difference to the best is within one standard error. `status` is the first that holds:
+
+    - `no_benefit`: the paired 95 % t interval of loss(0) − loss(best) reaches down to 0 (with one seed there
+      is no interval, and no benefit can be shown);
+    - `left_edge`, `right_edge`: the best is the smallest, or the largest that did not diverge;
+    - `multimodal`: another minimum within one standard error, with a significant rise between the two;
+    - `interior`.
+
+    `best_lambda` and its interval are empty unless the status is `interior` or `multimodal`.
+    """
+    return pd.DataFrame([row for curve in curves if (row := _row(curve))], columns=COLUMNS)
+
+
+def _row(curve: Curve) -> dict[str, Any] | None:
+    losses = curve.scores["validation_loss"]
+    usable = (curve.lambdas > 0) & ~np.isnan(losses).any(axis=0)
+    row: dict[str, Any] = {**curve.key, "seeds": len(curve.seeds)}
+    if not usable.any():
+        return None
+    lambdas, losses = curve.lambdas[usable], losses[:, usable]
+    means = losses.mean(axis=0)
+    best = int(means.argmin())
+    within = one_se_set(losses, best)
+    row |= {"best_grid_lambda": lambdas[best]}
+    row |= {"one_se_low": lambdas[within].min(), "one_se_high": lambdas[within].max()}
+    zero = np.flatnonzero(curve.lambdas == 0)
+    for name in SCORES:
+        row[name] = curve.scores[name][:, usable][:, best].mean()
+        if len(zero) and not np.isnan(curve.scores[name][:, zero[0]]).any():
+            row[f"{name}_at_zero"] = curve.scores[name][:, zero[0]].mean()
+    at_zero = curve.scores["validation_loss"][:, zero[0]] if len(zero) else None
+    row["status"] = _status(losses, best, within, at_zero)
+    if row["status"] in ("interior", "multimodal"):
+        low, high = _interval(lambdas, losses)
+        row |= {"best_lambda": float(np.exp(vertex(np.log(lambdas), means)))}
+        row |= {"best_lambda_low": low, "best_lambda_high": high}
+    return row
+
+
+def _status(losses: Floats, best: int, within: NDArray[np.bool_], at_zero: Floats | None) -> str:
+    # Where training diverged without the penalty, any finite loss is a benefit.
+    if at_zero is not None and not np.isnan(at_zero).any() and _lower_bound(at_zero - losses[:, best]) <= 0:
+        return "no_benefit"
+    if best == 0:
+        return "left_edge"
+    if best == losses.shape[1] - 1:
+        return "right_edge"
+    return "multimodal" if _is_multimodal(losses, best, within) else "interior"
+
+
+def _lower_bound(differences: Floats) -> float:
+    """The lower end of the paired 95 % t interval of a mean difference; −∞ with one seed."""
+    count = len(differences)
+    if count < 2:
+        return -np.inf
+    reach = stats.t.ppf((1 + CONFIDENCE) / 2, count - 1) * differences.std(ddof=1) / np.sqrt(count)
+    return float(differences.mean() - reach)
+
+
+def one_se_set(losses: Floats, best: int) -> NDArray[np.bool_]:
+    """Which lambdas lose no more than one standard error of the paired difference to the best.
+
+    Args:
+        losses: (seeds, lambdas).
+        best: the index of the best lambda.
+
+    Returns:
+        (lambdas,); the best alone where there is one seed.
+    """
+    differences = losses - losses[:, [best]]
+    count = len(losses)
+    errors = differences.std(axis=0, ddof=1) / np.sqrt(count) if count > 1 else np.zeros(losses.shape[1])
+    found: NDArray[np.bool_] = differences.mean(axis=0) <= errors
+    return found
+
+
+def _is_multimodal(losses: Floats, best: int, within: NDArray[np.bool_]) -> bool:
+    """Whether a lambda within one standard error of the best is parted from it by a significant rise."""
+    for other in np.flatnonzero(within):
+        low, high = sorted((best, int(other)))
+        for between in range(low + 1, high):
+            rises = (losses[:, between] - losses[:, best], losses[:, between] - losses[:, other])
+            if all(_lower_bound(rise) > 0 for rise in rises):
+                return True
+    return False
+
+
+def vertex(x: Floats, y: Floats) -> float:
+    """Where the parabola through the lowest point and its two neighbours is lowest; the point itself at an edge."""
+    k = int(y.argmin())
+    if k in (0, len(x) - 1):
+        return float(x[k])
+    left, right = x[k - 1] - x[k], x[k + 1] - x[k]
+    rise_left, rise_right = y[k - 1] - y[k], y[k + 1] - y[k]
+    curvature = rise_left * right - rise_right * left
+    if curvature <= 0:
+        return float(x[k])
+    return float(x[k] + (rise_left * right**2 - rise_right * left**2) / (2 * curvature))
+
+
+def _interval(lambdas: Floats, losses: Floats) -> tuple[float, float]:
+    """The 95 % percentile bootstrap interval of the best lambda, seeds resampled as whole blocks."""
+    count = len(losses)
+    picks = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=BOOTSTRAPS) / count
+    x = np.log(lambdas)
+    found = np.array([vertex(x, means) for means in picks @ losses])
+    low, high = np.exp(np.quantile(found, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]))
+    return float(low), float(high)

@@ -1,0 +1,195 @@
+"""The commands. The only place that prints, and the only place that exits."""
+
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from regsearch.errors import RegsearchError
+
+SOME_FAILED = 5
+
+
+class Stopped(KeyboardInterrupt):
+    """The process was asked to end by a signal."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+class Commands(click.Group):
+    """The command group; turns the errors of the library into a message and an exit code, once."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Runs the command."""
+        try:
+            return super().invoke(context)
+        except RegsearchError as error:
+            click.echo(f"regsearch: error: {error}", err=True)
+            context.exit(error.exit_code)
+        except Stopped as stopped:
+            click.echo(
+                "regsearch: stopped. Every finished network is kept; run the same command again to go on.", err=True
+            )
+            context.exit(128 + stopped.number)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="regsearch")
+def main() -> None:
+    """Finds, by experiment, whether the best L1/L2 lambda depends on how many weights a network has.
+
+    Example: regsearch run configs/smoke.yaml
+    """
+    logging.basicConfig(format="regsearch: %(message)s", level=logging.WARNING)
+
+
+SPEC = click.argument("spec", type=click.Path(path_type=Path))
+QUIET = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+
+
+@main.command()
+@SPEC
+def check(spec: Path) -> None:
+    """Validates a spec and prints each architecture with its weight counts; trains nothing.
+
+    Example: regsearch check configs/digits.yaml
+    """
+    from regsearch import backend, datasets, grid
+    from regsearch import spec as specs
+
+    study = specs.load(spec)
+    shape = datasets.shape(study)
+    backend.start()
+    from regsearch.networks import weigh
+    from regsearch.reference import ENGINE
+
+    weighed = weigh(study, shape)
+    trials = len(grid.cells(study, ENGINE, shape.content))
+    _print_table(
+        ["architecture", "width", "trainable weights", "penalised weights"],
+        [
+            [network.name, network.width or "", counts.trainable, counts.penalised]
+            for network, counts in weighed.items()
+        ],
+    )
+    click.echo(f"{spec}: valid; {trials} trials on {study.dataset.name}")
+
+
+@main.command()
+@SPEC
+@click.option("--out", type=click.Path(path_type=Path), help="Results folder.  [default: results/<name>]")
+@QUIET
+def run(spec: Path, out: Path | None, quiet: bool) -> None:
+    """Trains what is missing of a study, then writes its tables; run again to resume.
+
+    Example: regsearch run configs/smoke.yaml
+    """
+    from regsearch import spec as specs
+
+    study = specs.load(spec)
+    results = out or Path("results") / study.name
+    from rich.console import Console
+
+    from regsearch import backend
+    from regsearch.progress import reporter
+
+    progress = reporter(Console(stderr=True), quiet)
+    with _stoppable():
+        backend.start()
+        from regsearch import study as studies
+
+        try:
+            outcome = studies.run(study, results, progress)
+        finally:
+            progress.stop()
+    if not quiet:
+        _summarise(results)
+        done = f"trained {outcome.trained}" if outcome.trained else "nothing was missing, so nothing was trained"
+        click.echo(f"{outcome.total} trials: {done}. Results are in {results}/", err=True)
+    if outcome.failed:
+        names = ", ".join(outcome.failed)
+        click.echo(f"regsearch: {len(outcome.failed)} trials failed: {names}. Why: {results}/failures.log", err=True)
+        sys.exit(SOME_FAILED)
+
+
+@main.command()
+@click.argument("results", metavar="DIR", type=click.Path(path_type=Path))
+@QUIET
+def report(results: Path, quiet: bool) -> None:
+    """Rebuilds the tables of a results folder from its ledger; trains nothing.
+
+    Example: regsearch report results/smoke
+    """
+    from regsearch import folder
+    from regsearch import report as reports
+
+    with folder.held(results):
+        written = reports.write(results)
+    if not quiet:
+        _summarise(results)
+        if written.missing:
+            click.echo(
+                f"{written.missing} of {written.total} trials are missing: `regsearch run` trains them", err=True
+            )
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """SIGINT and SIGTERM end the run in order, with everything finished kept."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        raise Stopped(number)
+
+    earlier = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+def _summarise(results: Path) -> None:
+    """Prints the best lambdas as they stand in `best_lambda.csv`."""
+    import pandas as pd
+
+    table = pd.read_csv(results / "best_lambda.csv", keep_default_na=False)
+    rows = []
+    for row in table.to_dict("records"):
+        best, low, high = (_short(row[f"best_lambda{end}"]) for end in ("", "_low", "_high"))
+        rows.append(
+            [
+                row["architecture"],
+                row["trainable_weights"],
+                row["penalty"],
+                row["status"],
+                f"{best} ({low} to {high})" if best else f"near {_short(row['best_grid_lambda'])}",
+                f"{_short(row['test_loss'])} ({_short(row['test_loss_at_zero'])})",
+            ]
+        )
+    header = ["architecture", "weights", "penalty", "status", "best lambda (95 %)", "test loss (at 0)"]
+    _print_table(header, rows)
+
+
+def _short(value: Any) -> str:
+    return "" if value == "" else f"{float(value):.3g}"
+
+
+def _print_table(header: list[str], rows: list[list[Any]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, name in enumerate(header):
+        table.add_column(name, justify="left" if index == 0 else "right")
+    for row in rows:
+        table.add_row(*map(str, row))
+    Console(width=None if sys.stdout.isatty() else 120).print(table)

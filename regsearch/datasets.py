@@ -1,0 +1,210 @@
+"""A dataset's name → its images, and one seed's training, validation and test arrays."""
+
+import hashlib
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regsearch.errors import DatasetError
+from regsearch.randomness import NOISE, SPLIT, TEST_SPLIT, stream
+from regsearch.spec import Dataset, Spec
+
+Arrays = tuple[NDArray[np.float32], NDArray[np.int32]]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is known of a dataset without reading its images.
+
+    Attributes:
+        image: (height, width, channels).
+        classes: the number of classes.
+        pool: images that training and validation (and test, where `test` is 0) are drawn from.
+        test: images of the dataset's own test set; 0 where it has none.
+        content: tells this data from other data under the same name; part of what identifies a trial.
+    """
+
+    image: tuple[int, int, int]
+    classes: int
+    pool: int
+    test: int
+    content: str
+
+
+@dataclass(frozen=True)
+class Images:
+    """A whole dataset: images (n, height, width, channels) scaled to about 0..1, labels (n,) from 0."""
+
+    pool: Arrays
+    test: Arrays | None
+    classes: int
+
+
+@dataclass(frozen=True)
+class Split:
+    """One seed's data. Images are (n, height, width, channels), labels (n,)."""
+
+    train: Arrays
+    validation: Arrays
+    test: Arrays
+    classes: int
+
+
+NAMED = {
+    "digits": Shape((8, 8, 1), 10, 1797, 0, "digits"),
+    "mnist": Shape((28, 28, 1), 10, 60_000, 10_000, "mnist"),
+    "fashion_mnist": Shape((28, 28, 1), 10, 60_000, 10_000, "fashion_mnist"),
+    "cifar10": Shape((32, 32, 3), 10, 50_000, 10_000, "cifar10"),
+    "cifar100": Shape((32, 32, 3), 100, 50_000, 10_000, "cifar100"),
+}
+
+
+def shape(spec: Spec) -> Shape:
+    """What the spec's dataset holds, held against what the spec asks of it. Downloads nothing.
+
+    Raises:
+        DatasetError: a file cannot be used, or there are too few images.
+    """
+    found = NAMED[spec.dataset.name] if spec.dataset.name in NAMED else _npz_shape(spec)
+    asked = spec.dataset.validation + (0 if found.test else spec.dataset.test)
+    for index, train in enumerate(spec.train_sizes()):
+        if train + asked > found.pool:
+            where = ("grid", "train_sizes", index) if spec.grid.train_sizes else ("dataset", "train")
+            parts = "train + validation" if found.test else "train + validation + test"
+            message = f"expected {parts} of at most {found.pool} images in {spec.dataset.name}, got {train + asked}"
+            raise DatasetError(spec.problem(where, message))
+    if found.test and spec.dataset.test > found.test:
+        message = f"expected at most the {found.test} test images of {spec.dataset.name}, got {spec.dataset.test}"
+        raise DatasetError(spec.problem(("dataset", "test"), message))
+    return found
+
+
+def load(spec: Spec) -> Images:
+    """The spec's dataset, downloaded by Keras on first use where it is one of Keras's.
+
+    Raises:
+        DatasetError: it cannot be had.
+    """
+    loaders: dict[str, Callable[[Spec], Images]] = {"digits": _digits, "npz": _npz}
+    return loaders.get(spec.dataset.name, _from_keras)(spec)
+
+
+def split(images: Images, dataset: Dataset, train_size: int, seed: int) -> Split:
+    """One seed's training, validation and test data, disjoint and shuffled.
+
+    Validation and test do not depend on the training-set size, and a smaller training set is part of a
+    larger one. Label noise redraws a share of the training and validation labels uniformly among all
+    classes (so some keep their class); test labels stay as they are.
+    """
+    x, y = images.pool
+    order = stream(seed, SPLIT).permutation(len(x))
+    if images.test is None:
+        test_rows, order = order[: dataset.test], order[dataset.test :]
+        test = x[test_rows], y[test_rows]
+    else:
+        test_rows = stream(seed, TEST_SPLIT).permutation(len(images.test[0]))[: dataset.test]
+        test = images.test[0][test_rows], images.test[1][test_rows]
+    noise = stream(seed, NOISE)
+    redrawn = noise.random(len(y)) < dataset.label_noise
+    noisy = np.where(redrawn, noise.integers(images.classes, size=len(y)), y).astype(np.int32)
+    validation, train = order[: dataset.validation], order[dataset.validation :][:train_size]
+    return Split((x[train], noisy[train]), (x[validation], noisy[validation]), test, images.classes)
+
+
+def _digits(_: Spec) -> Images:
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    pool = (images / 16.0).reshape(-1, 8, 8, 1).astype(np.float32), labels.astype(np.int32)
+    return Images(pool, None, 10)
+
+
+def _from_keras(spec: Spec) -> Images:
+    import keras
+
+    name = spec.dataset.name
+    try:
+        train, test = getattr(keras.datasets, name).load_data()
+    except Exception as error:  # urllib, tarfile, pickle and Keras itself raise many kinds here
+        message = (
+            f"expected the dataset {name} from Keras's cache or by download, got: {error}. "
+            "Check the network, or put the file into Keras's cache (~/.keras/datasets) by hand"
+        )
+        raise DatasetError(spec.problem(("dataset", "name"), message)) from None
+    return Images(_prepared(*train), _prepared(*test), NAMED[name].classes)
+
+
+def _prepared(images: NDArray[Any], labels: NDArray[Any]) -> Arrays:
+    """Bytes are scaled from 0..255 to 0..1, floats stay as they are; a channel axis is added where there is none."""
+    scale = 255.0 if images.dtype == np.uint8 else 1.0
+    images = (images / scale).astype(np.float32)
+    return images.reshape(*images.shape[:3], -1), labels.reshape(-1).astype(np.int32)
+
+
+def _npz_shape(spec: Spec) -> Shape:
+    images = _npz(spec)
+    digest = hashlib.sha256(_npz_path(spec).read_bytes()).hexdigest()[:16]
+    height, width, channels = images.pool[0].shape[1:]
+    test = 0 if images.test is None else len(images.test[0])
+    return Shape((height, width, channels), images.classes, len(images.pool[0]), test, f"npz-{digest}")
+
+
+def _npz_path(spec: Spec) -> Path:
+    assert spec.dataset.path is not None, "the spec requires a path with npz"
+    return Path(spec.dataset.path).expanduser()
+
+
+def _npz(spec: Spec) -> Images:
+    """Arrays `x`, `y`, or `x_train`, `y_train`, `x_test`, `y_test` as in Keras's own files; pickles are refused."""
+    path = _npz_path(spec)
+
+    def refuse(expected: str, got: str) -> DatasetError:
+        return DatasetError(spec.problem(("dataset", "path"), f"{path}: expected {expected}, got {got}"))
+
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise refuse("an .npz file of several arrays", "a single array")
+            arrays = {
+                name: file[name] for name in ("x", "y", "x_train", "y_train", "x_test", "y_test") if name in file
+            }
+            names = ", ".join(file.files) or "none"
+    except OSError as error:
+        raise refuse("a readable .npz file", error.strerror or str(error)) from None
+    except (ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise refuse("an .npz file of plain numeric arrays (pickled objects are never loaded)", str(error)) from None
+    own_split = "x_train" in arrays
+    needed = {"x_train", "y_train"} if own_split else {"x", "y"}
+    if not needed <= set(arrays) or ("x_test" in arrays) != ("y_test" in arrays):
+        raise refuse("the arrays x and y, or x_train, y_train and, if wanted, x_test, y_test", names)
+    pairs = [("x_train", "y_train"), ("x_test", "y_test")] if own_split else [("x", "y")]
+    parts = [_checked(arrays[x], arrays[y], x, y, refuse) for x, y in pairs if x in arrays]
+    if len(parts) == 2 and parts[0][0].shape[1:] != parts[1][0].shape[1:]:
+        raise refuse("x_test with images like x_train's", f"{parts[1][0].shape[1:]} and {parts[0][0].shape[1:]}")
+    classes = 1 + max(int(labels.max()) for _, labels in parts)
+    if classes < 2:
+        raise refuse("labels of at least two classes, counted from 0", "one class")
+    return Images(parts[0], parts[1] if len(parts) == 2 else None, classes)
+
+
+def _checked(
+    images: NDArray[Any], labels: NDArray[Any], x: str, y: str, refuse: Callable[[str, str], DatasetError]
+) -> Arrays:
+    """Images and labels in the form that training takes, or a clear error."""
+    if images.ndim not in (3, 4) or images.dtype.kind not in "uif" or 0 in images.shape:
+        raise refuse(f"{x} of numbers shaped (n, height, width[, channels])", f"{images.dtype} {images.shape}")
+    if images.dtype.kind == "f" and not np.isfinite(images).all():
+        raise refuse(f"{x} of finite numbers", "NaN or infinity among them")
+    flat = labels.reshape(-1)
+    if flat.shape != (len(images),) or labels.dtype.kind not in "ui":
+        raise refuse(
+            f"{y} with a whole number for each of the {len(images)} images", f"{labels.dtype} {labels.shape}"
+        )
+    if flat.min() < 0 or flat.max() >= 100_000:
+        raise refuse(f"{y} with classes from 0 up", f"values from {flat.min()} to {flat.max()}")
+    return _prepared(images, labels)

@@ -1,0 +1,154 @@
+"""The kinds of value a spec's fields take: strict numbers, names, counts that follow the width."""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Union
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Strict,
+    Tag,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+
+class Section(BaseModel):
+    """A mapping of the spec: frozen, with no keys but its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def wrong(expected: str, got: Any = None) -> PydanticCustomError:
+    """The error of a validator: what was expected here; `got` replaces the value itself in the message."""
+    context = {"expected": expected} if got is None else {"expected": expected, "got": got}
+    return PydanticCustomError("regsearch", "expected {expected}", context)
+
+
+class Named(Section):
+    """One of several things chosen by name: `Name` alone, or `Name: {argument: value}`."""
+
+    kind: ClassVar[str]
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        cls.kind = cls.__dict__.get("kind", cls.__name__)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _open(cls, value: Any) -> Any:
+        """`Flatten` and `{Conv2D: {…}}` as the arguments alone."""
+        if isinstance(value, str):
+            return {}
+        if isinstance(value, dict) and list(value) == [cls.kind]:
+            return {} if value[cls.kind] is None else value[cls.kind]
+        return value
+
+
+def name_of(value: Any) -> str | None:
+    """The name in `Name` or `{Name: {…}}`, else None."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict) and len(value) == 1:
+        return str(next(iter(value)))
+    return value.kind if isinstance(value, Named) else None
+
+
+def one_of(what: str, choices: dict[str, type[Any]], example: str) -> Any:
+    """The type of a field that takes one of `choices` by name."""
+
+    def known(value: Any) -> Any:
+        if name_of(value) not in choices:
+            raise wrong(f"{what}, one of {', '.join(choices)}, written {example}")
+        return value
+
+    union: Any = Union[tuple(Annotated[choice, Tag(kind)] for kind, choice in choices.items())]  # noqa: UP007
+    return Annotated[union, Discriminator(name_of), BeforeValidator(known)]
+
+
+Integer = Annotated[int, Strict()]
+Positive = Annotated[int, Strict(), Field(ge=1, le=2**31 - 1)]
+Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
+Rate = Annotated[float, Strict(), Field(gt=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Strict(), Field(ge=0, lt=1, allow_inf_nan=False)]
+Flag = Annotated[bool, Strict()]
+Text = Annotated[str, Strict()]
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
+
+
+def _name(value: Any) -> Any:
+    if not isinstance(value, str) or not re.fullmatch(NAME, value):
+        raise wrong("a name of letters, digits, '.', '_' or '-' that starts with a letter or digit")
+    return value
+
+
+Name = Annotated[str, BeforeValidator(_name)]
+
+
+def _sequence(value: Any) -> Any:
+    if not isinstance(value, list | tuple) or not value:
+        raise wrong("a list with at least one entry")
+    return tuple(value)
+
+
+def _pair(value: Any) -> Any:
+    """A number for both directions, or [height, width], as Keras takes them."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = (value, value)
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise wrong("a whole number, or two of them as [height, width]")
+    return tuple(value)
+
+
+def _no_repeats(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            raise wrong("each value once", f"{value} again (entry {index + 1})")
+    return values
+
+
+NonEmpty = BeforeValidator(_sequence)
+Distinct = AfterValidator(_no_repeats)
+Pair = Annotated[tuple[Positive, Positive], BeforeValidator(_pair)]
+
+
+@dataclass(frozen=True)
+class Count:
+    """A number of filters or units: `factor` times the width, times the number of classes, or as it is."""
+
+    factor: int
+    of: str | None = None
+
+    def at(self, width: int | None, classes: int | None = None) -> int:
+        """The number at one width and number of classes."""
+        size = {"width": width, "classes": classes, None: 1}[self.of]
+        assert size is not None, f"{self} needs a {self.of}"
+        return self.factor * size
+
+    def __str__(self) -> str:
+        if self.of is None:
+            return str(self.factor)
+        return self.of if self.factor == 1 else f"{self.factor}*{self.of}"
+
+
+_MULTIPLE = re.compile(r"(?:([1-9][0-9]{0,8}) *\* *)?(width|classes)(?: *\* *([1-9][0-9]{0,8}))?")
+
+
+def _count(value: Any) -> Count:
+    if isinstance(value, Count):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 2**31:
+        return Count(value)
+    match = _MULTIPLE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None or (match[1] and match[3]):
+        raise wrong("a whole number from 1, `width`, a whole-number multiple such as `2*width`, or `classes`")
+    return Count(int(match[1] or match[3] or 1), match[2])
+
+
+Size = Annotated[Any, BeforeValidator(_count)]

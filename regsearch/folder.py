@@ -1,0 +1,167 @@
+"""The results folder: held by one run at a time, and by one study for good."""
+
+import hashlib
+import json
+import os
+import platform
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from regsearch import grid, spec
+from regsearch.errors import ResultsError
+from regsearch.ledger import TRIALS, unusable
+from regsearch.spec import Spec
+
+SPEC, STUDY, LOCK, HOLDER = "spec.yaml", "study.json", ".lock", ".lock-holder"
+PACKAGES = ("regsearch", "tensorflow", "keras", "keras-tuner", "numpy", "pandas", "scipy", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Study:
+    """What `study.json` says of a results folder."""
+
+    facts: dict[str, Any]
+
+    @property
+    def engine(self) -> str:
+        """The engine of the last run; tables are made of its networks."""
+        return str(self.facts["engine"])
+
+    @property
+    def content(self) -> str:
+        """The dataset's content, as `datasets.shape` states it."""
+        return str(self.facts["content"])
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Holds the folder against other runs.
+
+    Raises:
+        ResultsError: another run holds it, or it cannot be made or written.
+    """
+    holder = folder / HOLDER
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / LOCK, timeout=0):
+            write_text(holder, f"process {os.getpid()} on {socket.gethostname()}, since {_now()}\n")
+            yield
+            holder.unlink(missing_ok=True)
+    except Timeout:
+        who = holder.read_text(encoding="utf-8").strip() if holder.exists() else "unknown"
+        raise ResultsError(
+            f"{folder}: expected a results folder that no other run holds, got one held by another run ({who}). "
+            "Wait for it, or name another folder with --out."
+        ) from None
+    except OSError as error:
+        raise unusable(folder, error) from None
+
+
+def claim(folder: Path, study: Spec, engine: str, content: str) -> None:
+    """Writes `spec.yaml` and `study.json`, unless the folder holds another study.
+
+    Raises:
+        ResultsError: the folder is another study's; the message says what differs.
+    """
+    if (folder / SPEC).exists():
+        earlier = read(folder)
+        differences = list(_differences(_identity(folder, earlier), grid.identity(study, content)))
+        if differences:
+            raise ResultsError(
+                f"{folder}: expected the results of this study, got those of another; what differs:\n"
+                + "\n".join(f"  {line}" for line in differences)
+                + "\nName another folder with --out, or move this one aside. (Widths, penalties, lambdas, seeds, "
+                "learning rates and training sizes may grow in the same folder; data, layers and training may not.)"
+            )
+        facts = earlier.facts
+    elif (folder / TRIALS).exists():
+        raise ResultsError(
+            f"{folder}: expected a results folder with {SPEC}, got a ledger alone. Name another folder with --out."
+        )
+    else:
+        facts = {"name": study.name, "created": _now()}
+    facts |= {
+        "engine": engine,
+        "content": content,
+        "fingerprint": _fingerprint(grid.identity(study, content)),
+        "seeds": list(study.grid.seed_values()),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "machine": {"platform": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
+        "command": " ".join(Path(word).name if at == 0 else word for at, word in enumerate(sys.argv)),
+    }
+    write_text(folder / SPEC, study.text)
+    write_text(folder / STUDY, json.dumps(facts, indent=2) + "\n")
+
+
+def note(folder: Path, **facts: Any) -> None:
+    """Adds facts to `study.json`."""
+    write_text(folder / STUDY, json.dumps(read(folder).facts | facts, indent=2) + "\n")
+
+
+def read(folder: Path) -> Study:
+    """Reads `study.json`.
+
+    Raises:
+        ResultsError: it is missing or damaged.
+    """
+    path = folder / STUDY
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(facts, dict) or not {"engine", "content"} <= set(facts):
+            raise ValueError("its keys are not those of a study")
+    except FileNotFoundError:
+        raise ResultsError(
+            f"{path}: expected a results folder, got no such file. `regsearch run` makes one."
+        ) from None
+    except OSError as error:
+        raise unusable(folder, error) from None
+    except ValueError as error:
+        raise ResultsError(f"{path}: expected the facts of a study as JSON, got a damaged file ({error}).") from None
+    return Study(facts)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a whole file, or nothing."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise unusable(path.parent, error) from None
+
+
+def _identity(folder: Path, study: Study) -> dict[str, Any]:
+    return grid.identity(spec.load(folder / SPEC), study.content)
+
+
+def _differences(old: Any, new: Any, where: str = "") -> Iterator[str]:
+    """What differs between two studies, a line each; networks that only one of them lists do not."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in dict.fromkeys([*old, *new]):
+            if where == "layers" and (key not in old or key not in new) and "width" not in (*old, *new):
+                continue
+            yield from _differences(old.get(key), new.get(key), f"{where}.{key}" if where else key)
+    elif old != new:
+        yield f"{where}: {_shown(old)} there, {_shown(new)} here"
+
+
+def _shown(value: Any) -> str:
+    return "the default" if value is None else json.dumps(value)
+
+
+def _fingerprint(identity: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

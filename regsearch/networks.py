@@ -1,0 +1,89 @@
+"""A network of the grid → a plain Keras model at its width, and its weight counts as Keras states them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from regsearch.datasets import Shape
+from regsearch.errors import SpecError
+from regsearch.grid import Network, networks
+from regsearch.randomness import DROPOUT, START, layer_seed
+from regsearch.records import Counts
+from regsearch.spec import Spec
+
+
+def build(
+    network: Network,
+    image: tuple[int, int, int],
+    classes: int,
+    seed: int,
+    regularizer: Callable[[], keras.regularizers.Regularizer | None] = lambda: None,
+) -> keras.Sequential:
+    """Builds a network with the start that follows from (seed, layer).
+
+    Args:
+        network: which layers, at which width.
+        image: (height, width, channels) of the input.
+        classes: the number of classes.
+        seed: the trial's seed.
+        regularizer: makes the regularizer of each penalised kernel.
+
+    Raises:
+        ValueError: a layer does not fit its input; the message is Keras's.
+    """
+    model = keras.Sequential([keras.Input(image)])
+    for index, layer in enumerate(network.layers):
+        arguments: dict[str, Any] = layer.arguments(network.width, classes)
+        if initializer := arguments.get("kernel_initializer"):
+            settings = {"class_name": initializer, "config": {"seed": layer_seed(seed, START, index)}}
+            arguments["kernel_initializer"] = keras.initializers.get(settings)
+        if layer.penalised:
+            arguments["kernel_regularizer"] = regularizer()
+        if layer.kind == "Dropout":
+            arguments["seed"] = layer_seed(seed, DROPOUT, index)
+        model.add(getattr(keras.layers, layer.kind)(**arguments, name=f"{index}_{layer.kind}"))
+    return model
+
+
+def kernels(model: keras.Sequential) -> list[keras.Variable]:
+    """The kernels that are penalised, in the order of the layers."""
+    return [layer.kernel for layer in model.layers if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense)]
+
+
+def counts(model: keras.Sequential) -> Counts:
+    """The model's trainable and penalised weights."""
+    return Counts(
+        trainable=sum(int(variable.value.shape.num_elements()) for variable in model.trainable_variables),
+        penalised=sum(int(kernel.value.shape.num_elements()) for kernel in kernels(model)),
+    )
+
+
+def weigh(spec: Spec, shape: Shape) -> dict[Network, Counts]:
+    """Builds every network of the spec once and counts its weights.
+
+    Raises:
+        SpecError: a layer does not fit its input, or the last does not give one number a class.
+    """
+    found, problems = {}, []
+    for index, network in enumerate(networks(spec)):
+        where = ("architecture",) if spec.architecture else ("architectures", index)
+        at = f" at width {network.width}" if network.width else ""
+        try:
+            model = build(network, shape.image, shape.classes, seed=0)
+        except ValueError as error:
+            reason = " ".join(str(error).split())
+            problems.append(spec.problem((*where, "layers"), f"expected layers that fit{at}, got: {reason}"))
+            continue
+        if model.output_shape != (None, shape.classes):
+            got = tuple(model.output_shape[1:])
+            message = (
+                f"expected the last layer to give {shape.classes} numbers (`units: classes`){at}, got shape {got}"
+            )
+            problems.append(spec.problem((*where, "layers"), message))
+            continue
+        found[network] = counts(model)
+        keras.backend.clear_session(free_memory=False)
+    if problems:
+        raise SpecError(*problems)
+    return found

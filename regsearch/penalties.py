@@ -1,0 +1,88 @@
+"""The penalties a spec may name: what lambda is multiplied with, over the kernels of Conv2D and Dense."""
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
+
+from regsearch.fields import Named, Number, one_of
+
+NONE = "none"
+"""The penalty of a network trained with lambda 0: one network serves every penalty."""
+
+
+class PenaltyBase(Named):
+    """A penalty of strength lambda.
+
+    A penalty adds λ·(l1·Σ|w| + l2·Σw²) to the loss, with the two shares below, or decays the kernels by
+    λ·`decay` beside it: w ← w − ηλw.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name in tables."""
+        return self.kind
+
+    @property
+    @abstractmethod
+    def shares(self) -> tuple[float, float, float]:
+        """The shares (l1, l2, decay) of lambda."""
+
+
+class L1(PenaltyBase):
+    """λ·Σ|w|, Keras's L1."""
+
+    kind: ClassVar[str] = "l1"
+
+    @property
+    def shares(self) -> tuple[float, float, float]:
+        """All of lambda is L1."""
+        return 1.0, 0.0, 0.0
+
+
+class L2(PenaltyBase):
+    """λ·Σw², Keras's L2 (no ½)."""
+
+    kind: ClassVar[str] = "l2"
+
+    @property
+    def shares(self) -> tuple[float, float, float]:
+        """All of lambda is L2."""
+        return 0.0, 1.0, 0.0
+
+
+class L1L2(PenaltyBase):
+    """λ·(ratio·Σ|w| + (1 − ratio)·Σw²)."""
+
+    kind: ClassVar[str] = "l1_l2"
+
+    ratio: Annotated[Number, Field(gt=0, lt=1)]
+
+    @property
+    def name(self) -> str:
+        """The name in tables, with the ratio: `l1_l2-0.5`."""
+        return f"{self.kind}-{self.ratio:g}"
+
+    @property
+    def shares(self) -> tuple[float, float, float]:
+        """`ratio` of lambda is L1, the rest L2."""
+        return self.ratio, 1.0 - self.ratio, 0.0
+
+
+class Decoupled(PenaltyBase):
+    """w ← w − ηλw beside the optimizer's step, outside the loss: the decay of AdamW (arXiv 1711.05101)."""
+
+    kind: ClassVar[str] = "decoupled"
+
+    @property
+    def shares(self) -> tuple[float, float, float]:
+        """All of lambda is decay."""
+        return 0.0, 0.0, 1.0
+
+
+PENALTIES: dict[str, type[PenaltyBase]] = {penalty.kind: penalty for penalty in (L1, L2, L1L2, Decoupled)}
+
+if TYPE_CHECKING:
+    Penalty = PenaltyBase
+else:
+    Penalty = one_of("a penalty", PENALTIES, "`l1` or `{l1_l2: {ratio: 0.5}}`")

@@ -1,0 +1,36 @@
+"""Every random number of a study, each from a stream of its own that follows from the seed alone.
+
+So the same seed gives every lambda and penalty the same split, start and batches: comparisons are paired.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+SPLIT, NOISE, START, BATCHES, DROPOUT, TEST_SPLIT = range(6)
+
+
+def stream(seed: int, purpose: int, *index: int) -> np.random.Generator:
+    """The generator of one purpose; `index` numbers the layer or epoch."""
+    return np.random.default_rng([seed, purpose, *index])
+
+
+def layer_seed(seed: int, purpose: int, layer: int) -> int:
+    """A Keras seed for one layer's start or dropout masks."""
+    return int(stream(seed, purpose, layer).integers(2**31))
+
+
+def batches(seed: int, epoch: int, size: int, batch_size: int) -> NDArray[np.int32]:
+    """The shuffled training indices of one epoch.
+
+    Args:
+        seed: the trial's seed.
+        epoch: counted from 1.
+        size: the number of training images.
+        batch_size: images a step; the last, smaller batch is filled up from the same shuffle.
+
+    Returns:
+        Indices, (steps, batch_size).
+    """
+    order = stream(seed, BATCHES, epoch).permutation(size)
+    steps = -(-size // batch_size)
+    return np.resize(order, (steps, batch_size)).astype(np.int32)

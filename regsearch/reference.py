@@ -1,0 +1,163 @@
+"""The reference engine: one network at a time, by plain Keras `model.fit`. The other engine is held against it."""
+
+import math
+import time
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from regsearch.datasets import Arrays, Split
+from regsearch.grid import Cell, Population
+from regsearch.networks import build, counts, kernels
+from regsearch.optimizers import OptimizerBase
+from regsearch.randomness import batches
+from regsearch.records import Epoch, Record, completed, diverged
+from regsearch.spec import Training
+
+ENGINE = "reference"
+SCORED_AT_ONCE = 1024
+
+
+def train(population: Population, split: Split, training: Training) -> list[Record]:
+    """Trains each network of a population in turn.
+
+    Returns:
+        One record a member, in order.
+    """
+    tf.config.experimental.enable_op_determinism()
+    return [_train_one(cell, split, training) for cell in population.cells]
+
+
+def _train_one(cell: Cell, split: Split, training: Training) -> Record:
+    keras.backend.clear_session()
+    started = time.perf_counter()
+    l1, l2, decay = cell.shares
+    image = split.train[0].shape[1:]
+    model = build(cell.network, image, split.classes, cell.seed, lambda: _regularizer(l1, l2))
+    optimizer = _optimizer(training.optimizer, cell.learning_rate, decay)
+    optimizer.exclude_from_weight_decay(_not_in(kernels(model), model.trainable_variables))
+    model.compile(
+        optimizer,
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=[
+            keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="data_loss"),
+            keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
+        ],
+    )
+    recorder = _Recorder(cell.trial, model, optimizer, split.validation)
+    steps = -(-cell.train_size // training.batch_size)
+    model.fit(
+        _stream(split.train, cell, training),
+        epochs=training.epochs,
+        steps_per_epoch=steps,
+        validation_data=split.validation,
+        validation_batch_size=SCORED_AT_ONCE,
+        shuffle=False,
+        callbacks=[recorder],
+        verbose=0,
+    )
+    weights = counts(model)
+    if recorder.diverged_epoch is not None:
+        return diverged(cell, weights, recorder.epochs, recorder.diverged_epoch, time.perf_counter() - started)
+    test = _score(model, split.test)
+    return completed(cell, weights, recorder.epochs, test, time.perf_counter() - started)
+
+
+def _regularizer(l1: float, l2: float) -> keras.regularizers.Regularizer | None:
+    """Keras's own regularizer of these strengths."""
+    if l1 and l2:
+        return keras.regularizers.L1L2(l1, l2)
+    if l1:
+        return keras.regularizers.L1(l1)
+    return keras.regularizers.L2(l2) if l2 else None
+
+
+def _optimizer(settings: OptimizerBase, learning_rate: float, decay: float) -> Any:
+    """Keras's optimizer, decaying by `decay` outside the loss (0: not at all), which also records gradient norms."""
+    arguments = {**dict(settings), "learning_rate": learning_rate, "weight_decay": decay}
+
+    class Recording(getattr(keras.optimizers, settings.kind)):  # type: ignore[misc]
+        """Keeps the largest norm of the total gradient since it was last set to 0."""
+
+        def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
+            self.largest_norm.assign(keras.ops.maximum(self.largest_norm, tf.linalg.global_norm(grads)))
+            return super().apply(grads, trainable_variables)
+
+    optimizer = Recording(**arguments)
+    optimizer.largest_norm = keras.Variable(0.0, trainable=False, name="largest_norm")
+    return optimizer
+
+
+def _not_in(some: list[Any], variables: list[Any]) -> list[Any]:
+    chosen = {id(variable) for variable in some}
+    return [variable for variable in variables if id(variable) not in chosen]
+
+
+def _stream(data: Arrays, cell: Cell, training: Training) -> tf.data.Dataset:
+    """The batches of every epoch, in order."""
+    x, y = tf.constant(data[0]), tf.constant(data[1])
+
+    def indices() -> Any:
+        for epoch in range(1, training.epochs + 1):
+            yield from batches(cell.seed, epoch, cell.train_size, training.batch_size)
+
+    order = tf.data.Dataset.from_generator(indices, output_signature=tf.TensorSpec(training.batch_size, tf.int32))
+    return order.map(lambda rows: (tf.gather(x, rows), tf.gather(y, rows)))
+
+
+def _score(model: keras.Sequential, data: Arrays) -> tuple[float, float]:
+    """Data loss and accuracy."""
+    scores = model.evaluate(*data, batch_size=SCORED_AT_ONCE, verbose=0, return_dict=True)
+    return scores["data_loss"], scores["accuracy"]
+
+
+class _Recorder(keras.callbacks.Callback):
+    """Keeps one `Epoch` for the start and each epoch, and stops a network whose loss is no longer finite."""
+
+    def __init__(self, trial: str, model: keras.Sequential, optimizer: Any, validation: Arrays) -> None:
+        super().__init__()
+        self.trial, self.network, self.optimizer, self.validation = trial, model, optimizer, validation
+        self.kernels = kernels(model)
+        self.epochs: list[Epoch] = []
+        self.epoch = 0
+        self.diverged_epoch: int | None = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        loss, accuracy = _score(self.network, self.validation)
+        self.record({"val_data_loss": loss, "val_accuracy": accuracy}, None)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.epoch = epoch + 1
+        self.optimizer.largest_norm.assign(0.0)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
+        if not math.isfinite(logs["loss"]):
+            self.stop()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        if self.diverged_epoch is None:
+            self.record(logs, float(self.optimizer.largest_norm))
+
+    def record(self, logs: dict[str, float], gradient_norm: float | None) -> None:
+        """Adds the epoch that ended, unless a number in it is not finite."""
+        epoch = Epoch(
+            trial=self.trial,
+            epoch=self.epoch,
+            train_loss=logs.get("data_loss"),
+            penalty_value=float(sum(self.network.losses, start=tf.constant(0.0))),
+            validation_loss=logs["val_data_loss"],
+            validation_accuracy=logs["val_accuracy"],
+            gradient_norm=gradient_norm,
+            sum_abs_weights=float(sum(tf.reduce_sum(tf.abs(kernel.value)) for kernel in self.kernels)),
+            sum_squared_weights=float(sum(tf.reduce_sum(tf.square(kernel.value)) for kernel in self.kernels)),
+        )
+        if epoch.finite():
+            self.epochs.append(epoch)
+        else:
+            self.stop()
+
+    def stop(self) -> None:
+        """Notes the epoch in which the network diverged; training ends."""
+        self.diverged_epoch = self.epoch
+        self.model.stop_training = True

@@ -1,0 +1,45 @@
+"""`regsearch report`: from a results folder's ledger to every table in it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from regsearch import folder, grid, spec
+from regsearch.analysis.best_lambda import best_lambda
+from regsearch.analysis.curves import curves
+from regsearch.analysis.response import response
+from regsearch.ledger import read_trials
+from regsearch.report.tables import write_csv
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was rebuilt: the tables, and how much of the grid they rest on."""
+
+    best_lambda: pd.DataFrame
+    total: int
+    missing: int
+    failed: int
+
+
+def write(results: Path) -> Report:
+    """Rebuilds the tables of a results folder from its ledger.
+
+    The tables are made of every network that the folder's engine has trained, also those of a grid that was
+    larger before.
+
+    Raises:
+        ResultsError: the folder is no results folder, or its ledger is damaged.
+    """
+    study = folder.read(results)
+    cells = grid.cells(spec.load(results / folder.SPEC), study.engine, study.content)
+    trials = read_trials(results)
+    trials = trials[trials["engine"] == study.engine]
+    found = list(curves(trials))
+    best = best_lambda(found)
+    write_csv(results / "response.csv", response(found))
+    write_csv(results / "best_lambda.csv", best)
+    finished = set(trials.loc[trials["status"] != "failed", "trial"])
+    missing = sum(cell.trial not in finished for cell in cells)
+    return Report(best, len(cells), missing, int((trials["status"] == "failed").sum()))

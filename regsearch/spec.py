@@ -1,0 +1,333 @@
+"""A YAML spec → a frozen `Spec`, or every error at once with file and line. Imports no Keras."""
+
+import math
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    Tag,
+    ValidationError,
+    model_validator,
+)
+
+from regsearch import source
+from regsearch.errors import SpecError
+from regsearch.fields import (
+    Distinct,
+    Flag,
+    Fraction,
+    Integer,
+    Name,
+    NonEmpty,
+    Number,
+    Positive,
+    Rate,
+    Section,
+    Text,
+    wrong,
+)
+from regsearch.layers import LAYERS, Layers
+from regsearch.optimizers import OPTIMIZERS, Optimizer
+from regsearch.penalties import PENALTIES, Penalty
+from regsearch.source import Location, Source
+
+DatasetName = Literal["digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "npz"]
+MAX_TRIALS = 100_000
+
+
+class Dataset(Section):
+    """Which images, how many of them, and how noisy their labels are made."""
+
+    name: DatasetName
+    path: Text | None = None
+    train: Positive | None = None
+    validation: Positive
+    test: Positive
+    label_noise: Fraction = 0.0
+
+    @model_validator(mode="after")
+    def _path_goes_with_npz(self) -> Self:
+        if (self.path is not None) != (self.name == "npz"):
+            raise wrong("a `path` with the dataset npz, and with no other", f"name {self.name}, path {self.path}")
+        return self
+
+
+class Architecture(Section):
+    """One architecture at several widths."""
+
+    widths: Annotated[tuple[Positive, ...], NonEmpty, Distinct]
+    layers: Layers
+
+
+class NamedArchitecture(Section):
+    """One architecture by name, for grids that widths do not describe."""
+
+    name: Name
+    layers: Layers
+
+
+class LambdaRange(Section):
+    """Evenly spaced on a log scale: `per_decade` lambdas a factor of ten, both ends included."""
+
+    start: Annotated[Number, Field(gt=0, le=1e9)] = Field(alias="from")
+    stop: Annotated[Number, Field(gt=0, le=1e9)] = Field(alias="to")
+    per_decade: Annotated[Integer, Field(ge=1, le=100)] = 2
+    zero: Flag = True
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        if self.start > self.stop:
+            raise wrong("`from` no larger than `to`", f"from {self.start:g} to {self.stop:g}")
+        if self.start < 1e-30:
+            raise wrong("`from` of at least 1e-30, so that single precision can hold it", f"{self.start:g}")
+        return self
+
+    def values(self) -> tuple[float, ...]:
+        """The lambdas in rising order, rounded to 6 digits so that a grown grid meets the old one."""
+        steps = math.floor(math.log10(self.stop / self.start) * self.per_decade + 1e-9)
+        points = (self.start * 10 ** (step / self.per_decade) for step in range(steps + 1))
+        return (0.0,) * self.zero + tuple(float(f"{point:.6g}") for point in points)
+
+
+def _lambda_kind(value: Any) -> str:
+    return ":range" if isinstance(value, dict | LambdaRange) else ":list"
+
+
+def _lambdas_shape(value: Any) -> Any:
+    if not isinstance(value, dict | list | tuple | LambdaRange):
+        raise wrong("a list of lambdas, or {from: 1e-5, to: 1, per_decade: 2, zero: true}")
+    return value
+
+
+Lambda = Annotated[Number, Field(ge=0, le=1e9)]
+Lambdas = Annotated[
+    Annotated[LambdaRange, Tag(":range")] | Annotated[tuple[Lambda, ...], NonEmpty, Distinct, Tag(":list")],
+    Discriminator(_lambda_kind),
+    BeforeValidator(_lambdas_shape),
+]
+
+
+def _seeds(value: Any) -> Any:
+    expected = "a number of seeds from 1 to 1000, or a list of different whole numbers from 0 to 2147483647"
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1000:
+        return value
+    if not isinstance(value, list | tuple) or not value or len(set(map(repr, value))) < len(value):
+        raise wrong(expected)
+    for seed in value:
+        if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**31:
+            raise wrong(expected, repr(seed))
+    return tuple(value)
+
+
+class Grid(Section):
+    """The axes: every combination is trained."""
+
+    penalties: Annotated[tuple[Penalty, ...], NonEmpty, Distinct]
+    lambdas: Lambdas
+    seeds: Annotated[int | tuple[int, ...], BeforeValidator(_seeds)] = 3
+    learning_rates: Annotated[tuple[Rate, ...], NonEmpty, Distinct] | None = None
+    train_sizes: Annotated[tuple[Positive, ...], NonEmpty, Distinct] | None = None
+    max_trials: Positive = MAX_TRIALS
+
+    def lambda_values(self) -> tuple[float, ...]:
+        """Every lambda, 0 included where asked for, in rising order."""
+        values = self.lambdas.values() if isinstance(self.lambdas, LambdaRange) else self.lambdas
+        return tuple(sorted(float(value) for value in values))
+
+    def seed_values(self) -> tuple[int, ...]:
+        """`seeds: 3` is seeds 0, 1 and 2."""
+        return self.seeds if isinstance(self.seeds, tuple) else tuple(range(self.seeds))
+
+
+class Training(Section):
+    """How each network is trained."""
+
+    optimizer: Optimizer
+    batch_size: Positive = 32
+    epochs: Annotated[Positive, Field(le=100_000)]
+
+
+class Spec(Section):
+    """A study: the question put to one dataset and a grid of networks."""
+
+    name: Name
+    dataset: Dataset
+    architecture: Architecture | None = None
+    architectures: Annotated[tuple[NamedArchitecture, ...], NonEmpty] | None = None
+    grid: Grid
+    training: Training
+
+    _source: Source | None = PrivateAttr(None)
+
+    @property
+    def text(self) -> str:
+        """The file as it was read."""
+        assert self._source is not None
+        return self._source.text
+
+    def learning_rates(self) -> tuple[float, ...]:
+        """The grid's learning rates, or the optimizer's own."""
+        return self.grid.learning_rates or (self.training.optimizer.learning_rate,)
+
+    def train_sizes(self) -> tuple[int, ...]:
+        """The grid's training-set sizes, or the dataset's."""
+        sizes = self.grid.train_sizes or (self.dataset.train,)
+        return tuple(size for size in sizes if size is not None)
+
+    def problem(self, location: Location, message: str) -> str:
+        """One line of an error about this spec, with file and line."""
+        if self._source is None:
+            return f"{source.dotted(location)}: {message}"
+        return self._source.problem(location, message)
+
+
+def load(path: Path) -> Spec:
+    """Reads and validates a spec file.
+
+    Raises:
+        SpecError: the file cannot be read or is not valid; every problem is listed, in the file's order.
+    """
+    return validate(source.read(path))
+
+
+def validate(text: Source) -> Spec:
+    """Validates a parsed spec; see `load`."""
+    try:
+        spec = Spec.model_validate(text.values())
+    except ValidationError as error:
+        problems = [(_location(found["loc"]), _message(found)) for found in error.errors()]
+    else:
+        problems = list(_across_fields(spec))
+    if problems:
+        problems.sort(key=lambda problem: text.line(problem[0]))
+        raise SpecError(*dict.fromkeys(text.problem(*problem) for problem in problems))
+    spec._source = text
+    return spec
+
+
+def _across_fields(spec: Spec) -> list[tuple[Location, str]]:
+    """What no single field can know."""
+    found: list[tuple[Location, str]] = []
+    if (spec.architecture is None) == (spec.architectures is None):
+        got = "neither" if spec.architecture is None else "both"
+        found.append(((), f"expected either `architecture` with widths or a list `architectures`, got {got}"))
+    if spec.architecture is not None:
+        sizes = [count for layer in spec.architecture.layers for count in layer.counts()]
+        if len(spec.architecture.widths) > 1 and not any(count.of == "width" for count in sizes):
+            message = "expected `width` in at least one layer, got layers that are the same at every width"
+            found.append((("architecture", "layers"), message))
+    names: dict[str, int] = {}
+    for index, item in enumerate(spec.architectures or ()):
+        here: Location = ("architectures", index)
+        if item.name in names:
+            found.append(((*here, "name"), f"expected each name once, got {item.name!r} again"))
+        names.setdefault(item.name, index)
+        same = [other.name for other in (spec.architectures or ())[:index] if other.layers == item.layers]
+        if same:
+            found.append((here, f"expected different networks, got {item.name!r} with the layers of {same[0]!r}"))
+        if any(count.of == "width" for layer in item.layers for count in layer.counts()):
+            found.append(((*here, "layers"), "expected sizes as numbers, got `width`, which only `architecture` has"))
+    rates, sizes_given = spec.grid.learning_rates, spec.grid.train_sizes
+    if (spec.dataset.train is None) == (sizes_given is None):
+        got = "neither" if sizes_given is None else "both"
+        found.append((("dataset",), f"expected either dataset.train or grid.train_sizes, got {got}"))
+    for index, size in enumerate(spec.train_sizes()):
+        if size < spec.training.batch_size:
+            where: Location = ("grid", "train_sizes", index) if sizes_given else ("dataset", "train")
+            batch = f"at least training.batch_size ({spec.training.batch_size}) training images"
+            found.append((where, f"expected {batch}, got {size}"))
+    optimizer = spec.training.optimizer
+    if rates is not None and "learning_rate" in optimizer.model_fields_set:
+        message = "expected the learning rate in one place, got it here and in grid.learning_rates"
+        found.append((("training", "optimizer", optimizer.kind, "learning_rate"), message))
+    trials = _trials(spec)
+    if trials > spec.grid.max_trials:
+        message = f"expected at most {spec.grid.max_trials:,} trials, got {trials:,}: raise grid.max_trials if meant"
+        found.append((("grid",), message))
+    if spec.grid.lambda_values() == (0.0,):
+        found.append((("grid", "lambdas"), "expected at least one lambda above 0, got only 0"))
+    return found
+
+
+def _trials(spec: Spec) -> int:
+    """The number of networks to train, without listing them."""
+    lambdas = spec.grid.lambda_values()
+    positive = sum(value > 0 for value in lambdas)
+    networks = len(spec.architecture.widths) if spec.architecture else len(spec.architectures or ())
+    axes = networks * len(spec.grid.seed_values()) * len(spec.learning_rates()) * len(spec.train_sizes() or (0,))
+    return axes * (positive * len(spec.grid.penalties) + (0.0 in lambdas))
+
+
+def _location(parts: tuple[str | int, ...]) -> Location:
+    """Pydantic's location without the tags of unions that are ours, so that it names a place in the file."""
+    return tuple(part for part in parts if not (isinstance(part, str) and part.startswith(":")))
+
+
+_EXPECTED = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "finite_number": "a finite number",
+    "model_type": "a mapping of keys to values",
+    "model_attributes_type": "a mapping of keys to values",
+}
+_BOUNDS = {
+    "greater_than": "a number above {gt:g}",
+    "greater_than_equal": "a number of at least {ge:g}",
+    "less_than": "a number below {lt:g}",
+    "less_than_equal": "a number of at most {le:g}",
+}
+
+
+def _message(error: Any) -> str:
+    """One of pydantic's errors as `expected …, got …`."""
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "missing":
+        return f"expected the key {error['loc'][-1]!r}, got nothing: it is required"
+    if kind == "extra_forbidden":
+        return _unknown_key(error["loc"])
+    if kind == "regsearch":
+        return f"expected {context['expected']}, got {context.get('got') or _shown(error['input'])}"
+    if kind == "literal_error":
+        expected = f"one of {context['expected']}".replace("'", "")
+    elif kind in _BOUNDS:
+        expected = _BOUNDS[kind].format(**context)
+    else:
+        expected = _EXPECTED.get(kind, error["msg"].removeprefix("Input should be "))
+    return f"expected {expected}, got {_shown(error['input'])}"
+
+
+def _unknown_key(location: tuple[str | int, ...]) -> str:
+    """Names the keys that the section takes, found by walking the models along the location."""
+    *path, key = location
+    known = _keys(path)
+    close = get_close_matches(str(key), known, n=1)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    taken = f"one of the keys {', '.join(known)}" if known else "no arguments"
+    return f"expected {taken}, got the unknown key {key!r}{hint}"
+
+
+def _keys(path: list[str | int]) -> list[str]:
+    sections: dict[str, type[Section]] = {
+        "dataset": Dataset, "architecture": Architecture, "architectures": NamedArchitecture, "grid": Grid,
+        "training": Training, ":range": LambdaRange, **LAYERS, **OPTIMIZERS, **PENALTIES,
+    }  # fmt: skip
+    named = [part for part in path if part in sections]
+    section = sections[str(named[-1])] if named else Spec
+    return [field.alias or name for name, field in section.model_fields.items()]
+
+
+def _shown(value: Any) -> str:
+    """The value as it stands in YAML, cut short."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is None:
+        return "nothing"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"

@@ -1,0 +1,168 @@
+"""The grid as a Keras Tuner search: an oracle that hands out the cells, a tuner that trains populations of them.
+
+The ledger is the truth. Keras Tuner's own state is rebuilt from it at the start and saved once a population,
+under `keras_tuner/` in the results folder, for those who know its tools (`results_summary()` and friends).
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import keras_tuner as kt
+from keras_tuner.engine import trial as kt_trial
+
+from regsearch.datasets import Shape
+from regsearch.grid import Cell, Population
+from regsearch.networks import build
+from regsearch.penalties import NONE
+from regsearch.records import Record, Trial
+
+FOLDER = "keras_tuner"
+
+
+class GridOracle(kt.Oracle):
+    """Hands out the grid's cells as Keras Tuner trials named like the ledger's rows.
+
+    A network that diverged or failed ends as Keras Tuner's FAILED, with a message: it takes no score that is
+    not a number, and three failures in a row are no reason to stop a grid.
+    """
+
+    def __init__(self, cells: Sequence[Cell]) -> None:
+        super().__init__(
+            objective=kt.Objective("validation_loss", "min"),
+            max_trials=len(cells),
+            hyperparameters=_space(cells),
+            allow_new_entries=False,
+            tune_new_entries=False,
+            seed=1,
+            max_consecutive_failed_trials=len(cells) + 1,
+        )
+        self.verbose = 0
+        self.unsaved: list[kt_trial.Trial] = []
+
+    def begin(self, cell: Cell) -> kt_trial.Trial:
+        """Hands out the trial of one cell."""
+        hyperparameters = self.get_space()
+        hyperparameters.values = _values(cell)
+        trial = kt_trial.Trial(hyperparameters, cell.trial, status="RUNNING")
+        self.trials[cell.trial] = trial
+        self.ongoing_trials[cell.trial] = trial
+        self.start_order.append(cell.trial)
+        return trial
+
+    def end(self, row: Trial) -> None:
+        """Ends a trial with what the ledger says of it."""
+        trial = self.trials[row.trial]
+        if row.status == "completed":
+            scores = {"validation_loss": row.validation_loss, "validation_accuracy": row.validation_accuracy}
+            self.update_trial(row.trial, scores, step=row.epochs or 0)
+            trial.status = "COMPLETED"
+        else:
+            trial.status = "FAILED"
+            trial.message = f"diverged in epoch {row.diverged_epoch}" if row.status == "diverged" else "failed"
+        self.end_trial(trial)
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Nothing is left to Keras Tuner's own search loop: the cells are handed out by `begin`."""
+        return {"status": "STOPPED", "values": None}
+
+    def _save_trial(self, trial: kt_trial.Trial) -> None:
+        self.unsaved.append(trial)
+
+    def save(self) -> None:
+        """Does nothing: `save_population` saves, once a population instead of three times a trial."""
+
+    def save_population(self) -> None:
+        """Writes the state and the trials that ended since the last call."""
+        for trial in {trial.trial_id: trial for trial in self.unsaved}.values():
+            super()._save_trial(trial)
+        self.unsaved.clear()
+        super().save()
+
+
+class GridTuner(kt.Tuner):
+    """Trains the grid, a population at a time."""
+
+    def __init__(self, cells: Sequence[Cell], folder: Path, shape: Shape) -> None:
+        """Starts a search over all cells, those already in the ledger included.
+
+        Args:
+            cells: the whole grid.
+            folder: the results folder.
+            shape: of the dataset, for rebuilding networks from hyperparameters.
+        """
+        super().__init__(
+            GridOracle(cells), GridHyperModel(cells, shape), directory=folder, project_name=FOLDER, overwrite=True
+        )
+
+    def _populate_initial_space(self) -> None:
+        """The space is known in full: there is nothing to find by building networks."""
+
+    def adopt(self, cells: Iterable[Cell], rows: Mapping[str, Trial]) -> None:
+        """Takes over what the ledger already has."""
+        for cell in cells:
+            self.oracle.begin(cell)
+            self.oracle.end(rows[cell.trial])
+        self.oracle.save_population()
+
+    def search(
+        self,
+        populations: Iterable[Population],
+        train: Callable[[Iterable[Population]], Iterable[list[Record]]],
+        keep: Callable[[list[Record]], None],
+    ) -> None:
+        """Trains populations and keeps their records.
+
+        Args:
+            populations: what is missing.
+            train: trains populations, here or on workers, and gives each one's records as it ends.
+            keep: writes the records of one population; called before Keras Tuner hears of them.
+        """
+
+        def handed_out() -> Iterable[Population]:
+            for population in populations:
+                for cell in population.cells:
+                    self.oracle.begin(cell)
+                yield population
+
+        for records in train(handed_out()):
+            keep(records)
+            for record in records:
+                self.oracle.end(record.trial)
+            self.oracle.save_population()
+
+
+class GridHyperModel(kt.HyperModel):
+    """A trial's network from its hyperparameters, for `tuner.hypermodel.build(best_hyperparameters)`."""
+
+    def __init__(self, cells: Sequence[Cell], shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.cells = {tuple(_values(cell).values()): cell for cell in cells}
+
+    def build(self, hp: kt.HyperParameters) -> keras.Sequential:
+        """The untrained network, with its regularizers."""
+        cell = self.cells[tuple(hp.get(name) for name in _AXES)]
+        l1, l2, _ = cell.shares
+        return build(
+            cell.network, self.shape.image, self.shape.classes, cell.seed, lambda: keras.regularizers.L1L2(l1, l2)
+        )
+
+
+_AXES = ("architecture", "penalty", "lambda", "learning_rate", "train_size", "seed")
+
+
+def _values(cell: Cell) -> dict[str, Any]:
+    """A cell as Keras Tuner's hyperparameters."""
+    values = (cell.network.name, cell.penalty_name, cell.lam, cell.learning_rate, cell.train_size, cell.seed)
+    return dict(zip(_AXES, values, strict=True))
+
+
+def _space(cells: Sequence[Cell]) -> kt.HyperParameters:
+    """Every value that an axis takes. Lambda 0 goes with the penalty `none` alone."""
+    space = kt.HyperParameters()
+    for axis in _AXES:
+        values = list(dict.fromkeys(_values(cell)[axis] for cell in cells))
+        space.Choice(axis, values, default=NONE if axis == "penalty" and NONE in values else values[0])
+    return space
