@@ -1,27 +1,16 @@
 """The commands. The only place that prints, and the only place that exits."""
 
 import logging
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
 
 from regsearch.errors import RegsearchError
+from regsearch.interrupt import Stopped, stoppable
 
 SOME_FAILED = 5
-
-
-class Stopped(KeyboardInterrupt):
-    """The process was asked to end by a signal."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
 
 
 class Commands(click.Group):
@@ -48,7 +37,9 @@ def main() -> None:
 
     Example: regsearch run configs/smoke.yaml
     """
-    logging.basicConfig(format="regsearch: %(message)s", level=logging.WARNING)
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("regsearch: warning: %(message)s"))
+    logging.getLogger("regsearch").handlers = [handler]
 
 
 SPEC = click.argument("spec", type=click.Path(path_type=Path))
@@ -102,7 +93,7 @@ def run(spec: Path, out: Path | None, quiet: bool) -> None:
     from regsearch.progress import reporter
 
     progress = reporter(Console(stderr=True), quiet)
-    with _stoppable():
+    with stoppable():
         backend.start()
         from regsearch import study as studies
 
@@ -131,6 +122,7 @@ def report(results: Path, quiet: bool) -> None:
     from regsearch import folder
     from regsearch import report as reports
 
+    folder.read(results)
     with folder.held(results):
         written = reports.write(results)
     if not quiet:
@@ -139,21 +131,6 @@ def report(results: Path, quiet: bool) -> None:
             click.echo(
                 f"{written.missing} of {written.total} trials are missing: `regsearch run` trains them", err=True
             )
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """SIGINT and SIGTERM end the run in order, with everything finished kept."""
-
-    def stop(number: int, _: FrameType | None) -> None:
-        raise Stopped(number)
-
-    earlier = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
 
 
 def _summarise(results: Path) -> None:

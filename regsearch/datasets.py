@@ -167,7 +167,8 @@ def _npz(spec: Spec) -> Images:
         return DatasetError(spec.problem(("dataset", "path"), f"{path}: expected {expected}, got {got}"))
 
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream:
+            file = np.load(stream, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise refuse("an .npz file of several arrays", "a single array")
             arrays = {

@@ -49,13 +49,10 @@ def held(folder: Path) -> Iterator[None]:
     Raises:
         ResultsError: another run holds it, or it cannot be made or written.
     """
-    holder = folder / HOLDER
+    holder, lock = folder / HOLDER, FileLock(folder / LOCK, timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / LOCK, timeout=0):
-            write_text(holder, f"process {os.getpid()} on {socket.gethostname()}, since {_now()}\n")
-            yield
-            holder.unlink(missing_ok=True)
+        lock.acquire()
     except Timeout:
         who = holder.read_text(encoding="utf-8").strip() if holder.exists() else "unknown"
         raise ResultsError(
@@ -64,6 +61,12 @@ def held(folder: Path) -> Iterator[None]:
         ) from None
     except OSError as error:
         raise unusable(folder, error) from None
+    try:
+        write_text(holder, f"process {os.getpid()} on {socket.gethostname()}, since {_now()}\n")
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
 
 
 def claim(folder: Path, study: Spec, engine: str, content: str) -> None:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from regsearch.datasets import Arrays, Split
 from regsearch.grid import Cell, Population
+from regsearch.interrupt import checkpoint
 from regsearch.networks import build, counts, kernels
 from regsearch.optimizers import OptimizerBase
 from regsearch.randomness import batches
@@ -132,6 +133,7 @@ class _Recorder(keras.callbacks.Callback):
         self.optimizer.largest_norm.assign(0.0)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
+        checkpoint()
         if not math.isfinite(logs["loss"]):
             self.stop()
 

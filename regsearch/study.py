@@ -8,7 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from regsearch import datasets, folder, grid, records, reference, report
+from regsearch.datasets import Images
 from regsearch.grid import Population
+from regsearch.interrupt import at_checkpoints, checkpoint
 from regsearch.ledger import Ledger
 from regsearch.networks import weigh
 from regsearch.progress import Reporter
@@ -54,17 +56,19 @@ def run(spec: Spec, results: Path, progress: Reporter) -> Outcome:
         if missing:
             tuner = GridTuner(cells, results, shape)
             tuner.adopt(finished, ledger.finished)
-            tuner.search(grid.populations(missing, members=1), partial(_train, spec), keep)
+            train = partial(_train, spec, datasets.load(spec))
+            with at_checkpoints():
+                tuner.search(grid.populations(missing, members=1), train, keep)
         _log_failures(results, failed)
         folder.note(results, device="CPU", timings={"seconds": round(time.perf_counter() - started, 3)})
         report.write(results)
     return Outcome(len(cells), len(missing), failed)
 
 
-def _train(spec: Spec, populations: Iterable[Population]) -> Iterator[list[Record]]:
+def _train(spec: Spec, images: Images, populations: Iterable[Population]) -> Iterator[list[Record]]:
     """Trains populations in this process, one after the other; one that raises is recorded as failed."""
-    images = datasets.load(spec)
     for population in populations:
+        checkpoint()
         first = population.first
         split = datasets.split(images, spec.dataset, first.train_size, first.seed)
         try:

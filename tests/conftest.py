@@ -1,0 +1,59 @@
+"""What the tests share: a small spec to vary, and no chatter from TensorFlow."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import pytest
+
+from regsearch import source, spec
+
+SPEC = """\
+name: tiny
+dataset:
+  name: digits
+  train: 64
+  validation: 50
+  test: 50
+architecture:
+  widths: [1, 2]
+  layers:
+    - Conv2D: {filters: width, kernel_size: 3, activation: relu}
+    - Flatten
+    - Dense: {units: classes}
+grid:
+  penalties: [l1, l2]
+  lambdas: [0, 0.01, 0.1]
+  seeds: 2
+training:
+  optimizer: {SGD: {learning_rate: 0.05, momentum: 0.9}}
+  batch_size: 32
+  epochs: 2
+"""
+
+
+def edited(*changes: tuple[str, str]) -> str:
+    """The small spec's text with parts replaced."""
+    text = SPEC
+    for old, new in changes:
+        assert old in text, f"{old!r} is not in the small spec"
+        text = text.replace(old, new)
+    return text
+
+
+def parsed(*changes: tuple[str, str]) -> spec.Spec:
+    """The small spec with parts replaced."""
+    return spec.validate(source.parse(edited(*changes), "tiny.yaml"))
+
+
+@pytest.fixture
+def spec_file(tmp_path: Path):
+    """Writes the small spec with parts replaced and gives its path."""
+
+    def write(*changes: tuple[str, str]) -> Path:
+        path = tmp_path / "tiny.yaml"
+        path.write_text(edited(*changes))
+        return path
+
+    return write

@@ -1,0 +1,159 @@
+"""The analyses on made-up trials whose answer is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from regsearch.analysis.best_lambda import best_lambda, one_se_set, vertex
+from regsearch.analysis.curves import curves, shared
+from regsearch.analysis.response import paired_errors, response
+
+LAMBDAS = 10.0 ** np.arange(-4, 1.1, 0.5)
+
+
+def made_up(loss, lambdas=LAMBDAS, seeds=5, noise=0.0, level=0.5, zero=2.0, penalty="l2"):
+    """A ledger of one network: loss(λ) + what the seed adds to all lambdas + noise; NaN is a divergence."""
+    rng = np.random.default_rng(1)
+    rows = []
+    for seed in range(seeds):
+        shift = level * rng.normal()
+        for lam in [0.0, *lambdas]:
+            value = (zero if lam == 0 else loss(lam)) + shift + noise * rng.normal()
+            rows.append(
+                {
+                    "architecture": "w2", "width": 2, "trainable_weights": 20, "penalised_weights": 18,
+                    "penalty": penalty if lam else "none", "lambda": lam, "learning_rate": 0.1, "train_size": 50,
+                    "seed": seed, "status": "diverged" if np.isnan(value) else "completed",
+                    "validation_loss": value, "validation_accuracy": 0.5, "test_loss": value + 1, "test_accuracy": 0.4,
+                }
+            )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def answer(*args, **kwargs):
+    ((_, row),) = best_lambda(list(curves(made_up(*args, **kwargs)))).iterrows()
+    return row
+
+
+def bowl(best, depth=0.1):
+    return lambda lam: 1 + depth * np.log(lam / best) ** 2
+
+
+@pytest.mark.parametrize("best", [0.002, 0.01, 0.05])
+def test_the_bottom_of_a_parabola_is_found_exactly_between_grid_points(best):
+    row = answer(bowl(best))
+    assert row["status"] == "interior"
+    assert row["best_lambda"] == pytest.approx(best, rel=1e-9)
+    assert abs(np.log10(row["best_grid_lambda"] / best)) <= 0.25
+    assert row["validation_loss_at_zero"] > row["validation_loss"]
+    assert row["test_loss"] == pytest.approx(row["validation_loss"] + 1)
+
+
+def test_the_interval_holds_the_truth_under_noise_and_narrows_with_less():
+    wide, narrow = (answer(bowl(0.01), noise=noise, seeds=8) for noise in (0.1, 0.01))
+    for row in (wide, narrow):
+        assert row["best_lambda_low"] <= 0.01 <= row["best_lambda_high"]
+    assert narrow["best_lambda_high"] / narrow["best_lambda_low"] < wide["best_lambda_high"] / wide["best_lambda_low"]
+
+
+def test_a_seeds_own_level_does_not_count_as_noise():
+    one, two = (answer(bowl(0.01), noise=0.02, level=level) for level in (0.0, 50.0))
+    for name in ("status", "best_grid_lambda", "one_se_low", "one_se_high"):
+        assert one[name] == two[name]
+
+
+@pytest.mark.parametrize(("loss", "status", "at"), [
+    (lambda lam: 1 + lam, "left_edge", 1e-4),
+    (lambda lam: 1 - lam / 5, "right_edge", 10**1.0),
+    (lambda lam: np.nan if lam > 0.1 else 1 - lam, "right_edge", 0.1),
+])  # fmt: skip
+def test_an_optimum_at_the_edge_is_never_reported_as_the_optimum(loss, status, at):
+    row = answer(loss)
+    assert row["status"] == status
+    assert row["best_grid_lambda"] == pytest.approx(at)
+    assert pd.isna(row["best_lambda"])
+    assert pd.isna(row["best_lambda_low"])
+
+
+def test_no_benefit_where_lambda_0_is_as_good():
+    assert answer(bowl(0.01), noise=0.05, zero=1.0)["status"] == "no_benefit"
+    assert answer(bowl(0.01), noise=0.05, zero=0.5)["status"] == "no_benefit"
+    assert answer(bowl(0.01), noise=0.05, zero=1.5)["status"] == "interior"
+
+
+def test_one_seed_cannot_show_a_benefit():
+    assert answer(bowl(0.01), seeds=1)["status"] == "no_benefit"
+
+
+def test_a_network_that_diverges_without_the_penalty_benefits_from_it():
+    row = answer(bowl(0.01), zero=np.nan)
+    assert row["status"] == "interior"
+    assert pd.isna(row["validation_loss_at_zero"])
+
+
+def test_two_minima_with_a_rise_between_are_multimodal():
+    two = lambda lam: 1 + 0.3 * np.cos(2 * np.pi * np.log10(lam) / 2)  # noqa: E731 - lowest at 10^-3 and 10^-1
+    row = answer(two, LAMBDAS[:-2], noise=0.005)
+    assert row["status"] == "multimodal"
+    assert row["one_se_low"] < 0.01 < row["one_se_high"]
+    assert pd.notna(row["best_lambda"])
+
+
+def test_a_tie_takes_the_smaller_lambda():
+    assert answer(lambda lam: 1.0 + (lam < 0.005) + (lam > 0.05), level=0)["best_grid_lambda"] == pytest.approx(0.01)
+
+
+def test_lambdas_that_any_seed_diverged_with_are_no_candidates():
+    trials = made_up(bowl(0.01))
+    trials.loc[(trials["seed"] == 2) & np.isclose(trials["lambda"], 0.01), ["status", "validation_loss"]] = [
+        "diverged",
+        np.nan,
+    ]
+    ((_, row),) = best_lambda(list(curves(trials))).iterrows()
+    assert not np.isclose(row["best_grid_lambda"], 0.01)
+    table = response(list(curves(trials)))
+    assert table.loc[np.isclose(table["lambda"], 0.01), "diverged_share"].tolist() == [0.2]
+
+
+def test_lambda_0_serves_every_penalty():
+    trials = pd.concat([made_up(bowl(0.01)), made_up(bowl(0.01), penalty="l1").query("`lambda` > 0")])
+    both = shared(trials)
+    assert both.query("`lambda` == 0").groupby("penalty").size().to_dict() == {"l1": 5, "l2": 5}
+    table = response(list(curves(trials)))
+    assert len(table) == 2 * (1 + len(LAMBDAS))
+    zero = table.query("`lambda` == 0")
+    assert zero["validation_loss"].nunique() == 1
+
+
+def test_failed_trials_and_those_not_trained_yet_are_left_out():
+    trials = made_up(bowl(0.01))
+    trials.loc[trials["seed"] == 0, "status"] = "failed"
+    assert response(list(curves(trials)))["seeds"].unique().tolist() == [4]
+    few = made_up(bowl(0.01)).iloc[:7]
+    assert response(list(curves(few)))["seeds"].unique().tolist() == [1]
+
+
+def test_no_trials_make_empty_tables():
+    empty = made_up(bowl(0.01)).iloc[:0]
+    assert len(response(list(curves(empty)))) == len(best_lambda(list(curves(empty)))) == 0
+
+
+def test_paired_errors_are_those_of_the_differences():
+    # Two conditions: Morey's correction makes the paired error that of a paired t-test, over √2.
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(6, 1)) * 10 + rng.normal(size=(6, 2))
+    difference = scores[:, 0] - scores[:, 1]
+    expected = difference.std(ddof=1) / np.sqrt(6) / np.sqrt(2)
+    assert paired_errors(scores) == pytest.approx([expected, expected])
+
+
+def test_the_one_se_set_is_within_one_standard_error_of_the_paired_difference():
+    losses = np.array([[1.0, 1.1, 2.0], [2.0, 2.0, 3.1], [3.0, 3.0, 4.0]])
+    assert one_se_set(losses, best=0).tolist() == [True, True, False]
+
+
+def test_the_vertex_is_exact_on_uneven_points_and_stays_inside():
+    x = np.array([0.0, 1.0, 3.0])
+    assert vertex(x, (x - 1.3) ** 2) == pytest.approx(1.3)
+    assert vertex(x, np.array([1.0, 1.0, 1.0])) == 0.0
+    assert 0 < vertex(x, np.array([1.0, 0.999, 9.0])) < 3

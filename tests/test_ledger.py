@@ -1,0 +1,106 @@
+"""The ledger keeps each finished network once, through kills, torn lines and edits."""
+
+import logging
+
+import pytest
+from conftest import parsed
+
+from regsearch.errors import ResultsError
+from regsearch.grid import cells
+from regsearch.ledger import Ledger, read_epochs, read_trials
+from regsearch.records import Counts, Epoch, completed, diverged, failed
+
+CELLS = cells(parsed(), "reference", "digits")
+COUNTS = Counts(20, 18)
+
+
+def done(cell, loss=0.5):
+    epochs = [
+        Epoch(cell.trial, n, None if n == 0 else loss, 0.25, loss, 0.9, 1.5 if n else None, 3.0, 4.0) for n in (0, 1)
+    ]
+    return completed(cell, COUNTS, epochs, (0.75, 0.8), seconds=1.0)
+
+
+def test_what_is_appended_is_read_back(tmp_path):
+    Ledger(tmp_path).append([done(CELLS[0]), done(CELLS[1], loss=1 / 3)])
+    table = read_trials(tmp_path)
+    assert list(table["trial"]) == [CELLS[0].trial, CELLS[1].trial]
+    assert table["validation_loss"].tolist() == [0.5, 0.333333333]
+    assert table["trainable_weights"].tolist() == [20, 20]
+    assert table["penalty"].tolist() == ["none", "l1"]
+    assert len(read_epochs(tmp_path)) == 4
+    assert set(Ledger(tmp_path).finished) == {CELLS[0].trial, CELLS[1].trial}
+    assert Ledger(tmp_path).finished[CELLS[0].trial] == done(CELLS[0]).trial
+
+
+def test_a_diverged_network_has_empty_losses_and_needs_no_more_training(tmp_path):
+    Ledger(tmp_path).append([diverged(CELLS[1], COUNTS, [], epoch=3, seconds=1.0)])
+    row = read_trials(tmp_path).iloc[0]
+    assert row["status"] == "diverged"
+    assert (row["epochs"], row["diverged_epoch"]) == (2, 3)
+    assert row[["train_loss", "validation_loss", "test_loss", "penalty_value"]].isna().all()
+    assert CELLS[1].trial in Ledger(tmp_path).finished
+
+
+def test_a_failed_trial_is_tried_again_and_the_last_row_wins(tmp_path):
+    Ledger(tmp_path).append([failed(CELLS[0], "why")])
+    assert not Ledger(tmp_path).finished
+    Ledger(tmp_path).append([done(CELLS[0])])
+    assert read_trials(tmp_path)["status"].tolist() == ["completed"]
+
+
+@pytest.mark.parametrize("cut", [1, 7, 60])
+def test_a_torn_last_line_is_dropped_with_a_warning_and_its_epochs_with_it(tmp_path, caplog, cut):
+    Ledger(tmp_path).append([done(CELLS[0]), done(CELLS[1])])
+    path = tmp_path / "trials.csv"
+    path.write_bytes(path.read_bytes()[:-cut])
+    with caplog.at_level(logging.WARNING):
+        ledger = Ledger(tmp_path)
+    assert "torn" in caplog.text
+    assert set(ledger.finished) == {CELLS[0].trial}
+    assert set(read_epochs(tmp_path)["trial"]) == {CELLS[0].trial}
+    ledger.append([done(CELLS[1])])
+    assert len(read_trials(tmp_path)) == 2
+
+
+def test_epochs_without_a_trial_are_dropped_on_opening(tmp_path):
+    ledger = Ledger(tmp_path)
+    ledger.append([done(CELLS[0])])
+    before = ledger.epochs.read_bytes()
+    with ledger.epochs.open("ab") as file:
+        file.write(b"tfffffffffff,0,,0,1,0.1,,1,1\ntffff")
+    Ledger(tmp_path)
+    assert ledger.epochs.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("validation_loss", "loss", "got none named 'validation_loss'"),
+        (",0.75,", ",lots,", "trials.csv:2: test_loss: expected a finite number, got 'lots'"),
+        (",0.75,", ",inf,", "test_loss: expected a finite number, got 'inf'"),
+        (",20,18,", ",20.5,18,", "trials.csv:2: trainable_weights: expected a whole number, got '20.5'"),
+        ("trial,", '"trial,', "expected"),
+    ],
+)
+def test_an_edited_ledger_is_refused_and_left_as_it_is(tmp_path, old, new, words):
+    Ledger(tmp_path).append([done(CELLS[0])])
+    path = tmp_path / "trials.csv"
+    path.write_text(path.read_text().replace(old, new, 1))
+    before = path.read_bytes()
+    with pytest.raises(ResultsError, match=words):
+        Ledger(tmp_path)
+    assert path.read_bytes() == before
+
+
+def test_columns_added_by_a_later_version_are_passed_over(tmp_path):
+    Ledger(tmp_path).append([done(CELLS[0])])
+    path = tmp_path / "trials.csv"
+    header, row = path.read_text().splitlines()
+    path.write_text(f"{header},new\n{row},1\n")
+    assert len(read_trials(tmp_path)) == 1
+
+
+def test_a_missing_ledger_says_what_makes_one(tmp_path):
+    with pytest.raises(ResultsError, match="`regsearch run SPEC` makes one"):
+        read_trials(tmp_path)

@@ -1,0 +1,24 @@
+"""Every random number follows from the seed and its purpose alone."""
+
+import numpy as np
+
+from regsearch.randomness import BATCHES, DROPOUT, START, batches, layer_seed, stream
+
+
+def test_batches_hold_every_image_once_and_fill_the_last_from_the_same_shuffle():
+    found = batches(seed=3, epoch=1, size=10, batch_size=4)
+    assert found.shape == (3, 4)
+    assert sorted(found.ravel()[:10]) == list(range(10))
+    assert (found.ravel()[10:] == found.ravel()[:2]).all()
+
+
+def test_batches_follow_from_seed_and_epoch():
+    assert (batches(3, 1, 50, 8) == batches(3, 1, 50, 8)).all()
+    assert (batches(3, 1, 50, 8) != batches(3, 2, 50, 8)).any()
+    assert (batches(3, 1, 50, 8) != batches(4, 1, 50, 8)).any()
+
+
+def test_streams_do_not_meet():
+    drawn = [stream(*key).random(4) for key in [(0, START), (0, BATCHES), (1, START), (0, START, 1), (0, START, 2)]]
+    assert len(np.unique(np.round(drawn, 12))) == 20
+    assert layer_seed(0, START, 0) != layer_seed(0, DROPOUT, 0)

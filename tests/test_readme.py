@@ -1,0 +1,32 @@
+"""The README says what is true: its file tree, its commands, its test command in CI."""
+
+import re
+import shlex
+from pathlib import Path
+
+from regsearch.cli import main
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_file_tree_is_that_of_the_package():
+    tree = README[README.index("regsearch/\n") :].split("```")[0]
+    named = set(re.findall(r"[├└]── (\S+)", tree))
+    there = {path.name for path in (ROOT / "regsearch").rglob("*.py") if not path.name.startswith("__")}
+    there |= {f"{path.name}/" for path in (ROOT / "regsearch").iterdir() if path.is_dir() and path.name[0] != "_"}
+    assert named == there
+
+
+def test_every_regsearch_command_in_the_readme_exists():
+    used = [shlex.split(line) for line in re.findall(r"^regsearch .*$", README, re.MULTILINE)]
+    assert len(used) >= 3
+    for words in used:
+        assert words[1] in main.commands, words
+        options = {option for parameter in main.commands[words[1]].params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= options
+
+
+def test_ci_runs_the_test_command_as_the_readme_gives_it():
+    (command,) = re.findall(r"^.*bin/pytest$", README, re.MULTILINE)
+    assert command in (ROOT / ".ci" / "run").read_text().splitlines()

@@ -1,0 +1,137 @@
+"""The whole path: a spec in, a ledger and tables out; resumed, grown, refused."""
+
+import json
+
+import pandas as pd
+import pytest
+from conftest import parsed
+
+from regsearch import folder, reference, study
+from regsearch.errors import ResultsError
+from regsearch.progress import Silent
+
+pytestmark = pytest.mark.slow
+TINY = [("widths: [1, 2]", "widths: [1]"), ("lambdas: [0, 0.01, 0.1]", "lambdas: [0, 0.01]")]
+
+
+def run(path, *changes):
+    return study.run(parsed(*TINY, *changes), path, Silent())
+
+
+def facts(path):
+    return pd.read_csv(path / "trials.csv").drop(columns="seconds")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    path = tmp_path_factory.mktemp("finished") / "results"
+    assert run(path).trained == 6
+    return path
+
+
+def test_each_trial_of_the_grid_is_in_the_ledger_exactly_once(finished):
+    table = facts(finished)
+    assert len(table) == table["trial"].nunique() == 1 * 2 * (1 + 2)
+    assert table.groupby("penalty").size().to_dict() == {"l1": 2, "l2": 2, "none": 2}
+    assert len(pd.read_csv(finished / "epochs.csv")) == 6 * 3
+
+
+def test_the_best_lambda_table_has_a_row_for_each_width_and_penalty(finished):
+    table = pd.read_csv(finished / "best_lambda.csv")
+    assert list(zip(table["architecture"], table["penalty"], strict=True)) == [("w1", "l1"), ("w1", "l2")]
+    assert table["seeds"].tolist() == [2, 2]
+    assert len(pd.read_csv(finished / "response.csv")) == 4
+
+
+def test_the_same_spec_gives_the_same_numbers(finished, tmp_path):
+    run(tmp_path)
+    assert facts(tmp_path).equals(facts(finished))
+    for name in ("epochs.csv", "response.csv", "best_lambda.csv"):
+        assert (tmp_path / name).read_bytes() == (finished / name).read_bytes()
+
+
+def test_a_stopped_run_resumes_with_what_is_missing_and_ends_the_same(finished, tmp_path, monkeypatch):
+    train, seen = reference.train, []
+
+    def stop_at_third(population, *rest):
+        seen.append(population)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        return train(population, *rest)
+
+    monkeypatch.setattr(reference, "train", stop_at_third)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path)
+    assert len(facts(tmp_path)) == 2
+    assert run(tmp_path).trained == 4
+    assert facts(tmp_path).equals(facts(finished))
+    assert (tmp_path / "best_lambda.csv").read_bytes() == (finished / "best_lambda.csv").read_bytes()
+
+
+def test_a_second_run_trains_nothing_and_a_grown_grid_only_what_is_new(tmp_path):
+    run(tmp_path)
+    before = (tmp_path / "trials.csv").read_bytes()
+    assert run(tmp_path).trained == 0
+    assert (tmp_path / "trials.csv").read_bytes() == before
+    assert run(tmp_path, ("lambdas: [0, 0.01]", "lambdas: [0, 0.01, 0.1]")).trained == 4
+    assert (tmp_path / "trials.csv").read_bytes().startswith(before)
+
+
+def test_another_study_in_the_folder_is_refused_with_what_differs(finished):
+    before = {path: path.read_bytes() for path in finished.iterdir() if path.suffix in (".csv", ".yaml", ".json")}
+    with pytest.raises(ResultsError, match=r"(?s)what differs:.*epochs: 2 there, 3 here.*--out"):
+        run(finished, ("epochs: 2", "epochs: 3"))
+    assert before == {path: path.read_bytes() for path in before}
+
+
+def test_a_folder_held_by_another_run_is_refused_and_says_by_whom(tmp_path):
+    with folder.held(tmp_path), pytest.raises(ResultsError, match=r"held by another run \(process \d+ on "):
+        run(tmp_path)
+
+
+def test_a_trial_that_raises_is_recorded_as_failed_and_the_others_go_on(tmp_path, monkeypatch):
+    train = reference.train
+
+    def fails_once(population, *rest):
+        if population.first.lam == 0 and population.first.seed == 0:
+            raise MemoryError("no room")
+        return train(population, *rest)
+
+    monkeypatch.setattr(reference, "train", fails_once)
+    outcome = run(tmp_path)
+    assert len(outcome.failed) == 1
+    assert facts(tmp_path)["status"].value_counts().to_dict() == {"completed": 5, "failed": 1}
+    assert "no room" in (tmp_path / "failures.log").read_text()
+    monkeypatch.undo()
+    assert run(tmp_path).trained == 1
+    assert not run(tmp_path).failed
+
+
+def test_diverged_networks_are_data(tmp_path):
+    changes = [("lambdas: [0, 0.01]", "lambdas: [0, 60]"), ("epochs: 2", "epochs: 45")]
+    outcome = study.run(
+        parsed(TINY[0], ("lambdas: [0, 0.01, 0.1]", "lambdas: [0, 60]"), changes[1]), tmp_path, Silent()
+    )
+    assert not outcome.failed
+    table = facts(tmp_path)
+    assert set(table.loc[table["penalty"] == "l2", "status"]) == {"diverged"}
+    assert table.loc[table["status"] == "diverged", "validation_loss"].isna().all()
+    shares = pd.read_csv(tmp_path / "response.csv").set_index(["penalty", "lambda"])["diverged_share"]
+    assert shares["l2", 60] == 1
+    assert shares["l2", 0] == 0
+
+
+def test_study_json_says_what_ran_where(finished):
+    facts = json.loads((finished / "study.json").read_text())
+    assert facts["engine"] == "reference"
+    assert facts["seeds"] == [0, 1]
+    assert {"tensorflow", "keras", "keras-tuner", "numpy", "regsearch"} <= set(facts["versions"])
+    assert facts["timings"]["seconds"] > 0
+    assert (finished / "spec.yaml").read_text() == parsed(*TINY).text
+
+
+def test_keras_tuners_own_state_knows_every_trial(finished):
+    state = json.loads((finished / "keras_tuner" / "oracle.json").read_text())
+    assert sorted(state["end_order"]) == sorted(facts(finished)["trial"])
+    assert state["ongoing_trials"] == {}
+    assert len(list((finished / "keras_tuner").glob("trial_*/trial.json"))) == 6

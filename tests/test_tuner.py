@@ -1,0 +1,63 @@
+"""The search is a Keras Tuner search that its own tools understand."""
+
+import pytest
+from conftest import parsed
+
+from regsearch.datasets import NAMED
+from regsearch.grid import cells, populations
+from regsearch.records import Counts, Epoch, completed, diverged, failed
+from regsearch.tuner import GridTuner
+
+CELLS = cells(parsed(), "reference", "digits")
+COUNTS = Counts(20, 18)
+
+
+def record(cell):
+    """Losses fall with lambda; the first cell diverges and the next four fail."""
+    at = CELLS.index(cell)
+    if at == 0:
+        return diverged(cell, COUNTS, [], 1, 0.1)
+    if at < 5:
+        return failed(cell, "why")
+    epochs = [Epoch(cell.trial, n, 1.0, 0.0, 1 + at, 0.5, 1.0, 1.0, 1.0) for n in (0, 1)]
+    return completed(cell, COUNTS, epochs, (1.0, 0.5), 0.1)
+
+
+@pytest.fixture
+def searched(tmp_path):
+    tuner, kept = GridTuner(CELLS, tmp_path, NAMED["digits"]), []
+    tuner.search(populations(CELLS, 3), lambda them: ([record(c) for c in one.cells] for one in them), kept.extend)
+    return tuner, kept
+
+
+def test_every_trial_is_kept_before_keras_tuner_hears_of_it_and_ends_once(searched):
+    tuner, kept = searched
+    assert [one.trial.trial for one in kept] == [cell.trial for cell in CELLS]
+    assert tuner.oracle.end_order == [cell.trial for cell in CELLS]
+    assert not tuner.oracle.ongoing_trials
+
+
+def test_five_failures_in_a_row_do_not_stop_the_grid_and_have_no_score(searched):
+    tuner, _ = searched
+    first = [tuner.oracle.trials[cell.trial] for cell in CELLS[:5]]
+    assert [(trial.status, trial.score) for trial in first] == [("FAILED", None)] * 5
+    assert first[0].message == "diverged in epoch 1"
+
+
+def test_keras_tuners_own_tools_work(searched, capsys):
+    tuner, _ = searched
+    tuner.results_summary(2)
+    assert f"Trial {CELLS[5].trial} summary" in capsys.readouterr().out
+    best = tuner.get_best_hyperparameters()[0]
+    assert best.get("seed") == CELLS[5].seed
+    assert best.get("lambda") == CELLS[5].lam
+    assert tuner.hypermodel.build(best).count_params() > 0
+    tuner.search_space_summary()
+
+
+def test_what_the_ledger_has_is_adopted(tmp_path):
+    tuner = GridTuner(CELLS, tmp_path, NAMED["digits"])
+    rows = {cell.trial: record(cell).trial for cell in CELLS[:8]}
+    tuner.adopt(CELLS[:8], rows)
+    assert tuner.oracle.end_order == [cell.trial for cell in CELLS[:8]]
+    assert tuner.oracle.get_best_trials()[0].trial_id == CELLS[5].trial
