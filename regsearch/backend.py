@@ -1,14 +1,49 @@
-"""Imports TensorFlow without its chatter on stderr, and nothing else."""
+"""TensorFlow and its devices: imported without chatter, one thread a process, told apart by kind."""
 
 import os
+import re
 import sys
 import tempfile
+from pathlib import Path
 
 
-def start() -> None:
-    """Imports TensorFlow; what it prints meanwhile is shown only if the import fails."""
+def gpus() -> list[str]:
+    """The GPUs of this machine that may be used, as CUDA_VISIBLE_DEVICES names them. Imports nothing."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [name for name in visible.split(",") if name.strip() not in ("", "-1")]
+    return sorted(
+        path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia*") if re.search(r"\d$", path.name)
+    )
+
+
+def cores() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def start(threads: int = 0) -> None:
+    """Imports TensorFlow; what it prints meanwhile is shown only if the import fails.
+
+    Args:
+        threads: computing threads; 0 leaves the number to TensorFlow. Populations train on one, so that their
+            numbers do not depend on where they train, and since one process a core is faster.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    _import_quietly()
+    import tensorflow as tf
+
+    if threads:
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+        except RuntimeError:  # already computing, with the threads that were set first
+            pass
+
+
+def _import_quietly() -> None:
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as chatter:

@@ -53,17 +53,17 @@ def check(spec: Path) -> None:
 
     Example: regsearch check configs/digits.yaml
     """
-    from regsearch import backend, datasets, grid
+    from regsearch import backend, datasets, grid, sizing
     from regsearch import spec as specs
 
     study = specs.load(spec)
     shape = datasets.shape(study)
+    sizing.measure(study, shape)
     backend.start()
     from regsearch.networks import weigh
-    from regsearch.reference import ENGINE
 
     weighed = weigh(study, shape)
-    trials = len(grid.cells(study, ENGINE, shape.content))
+    trials = len(grid.cells(study, "population", shape.content))
     _print_table(
         ["architecture", "width", "trainable weights", "penalised weights"],
         [
@@ -77,11 +77,35 @@ def check(spec: Path) -> None:
 @main.command()
 @SPEC
 @click.option("--out", type=click.Path(path_type=Path), help="Results folder.  [default: results/<name>]")
+@click.option(
+    "--workers",
+    default="auto",
+    show_default=True,
+    callback=lambda _context, _option, value: _workers(value),
+    help="Processes that train: a number, auto (one a core or GPU), or inline (this process).",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["population", "reference"]),
+    default="population",
+    show_default=True,
+    help="Many networks at once, or one at a time by plain Keras.",
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True)
+@click.option(
+    "--lowering",
+    type=click.Choice(["auto", "patches", "shifts", "native"]),
+    default="auto",
+    show_default=True,
+    help="How convolutions are computed; auto goes by shapes and device.",
+)
 @QUIET
-def run(spec: Path, out: Path | None, quiet: bool) -> None:
+def run(
+    spec: Path, out: Path | None, workers: int | None, engine: str, device: str, lowering: str, quiet: bool
+) -> None:
     """Trains what is missing of a study, then writes its tables; run again to resume.
 
-    Example: regsearch run configs/smoke.yaml
+    Example: regsearch run configs/digits.yaml
     """
     from regsearch import spec as specs
 
@@ -89,16 +113,19 @@ def run(spec: Path, out: Path | None, quiet: bool) -> None:
     results = out or Path("results") / study.name
     from rich.console import Console
 
-    from regsearch import backend
+    from regsearch import study as studies
     from regsearch.progress import reporter
 
+    how = studies.How(
+        engine,
+        workers,
+        None if device == "auto" else device.upper(),
+        None if lowering == "auto" else lowering,
+    )
     progress = reporter(Console(stderr=True), quiet)
     with stoppable():
-        backend.start()
-        from regsearch import study as studies
-
         try:
-            outcome = studies.run(study, results, progress)
+            outcome = studies.run(study, results, progress, how)
         finally:
             progress.stop()
     if not quiet:
@@ -153,6 +180,15 @@ def _summarise(results: Path) -> None:
         )
     header = ["architecture", "weights", "penalty", "status", "best lambda (95 %)", "test loss (at 0)"]
     _print_table(header, rows)
+
+
+def _workers(value: str) -> int | None:
+    """`auto` as None, `inline` as 0."""
+    if value in ("auto", "inline"):
+        return None if value == "auto" else 0
+    if not value.isdecimal() or not 1 <= int(value) <= 1024:
+        raise click.BadParameter(f"expected auto, inline or a number from 1 to 1024, got {value!r}")
+    return int(value)
 
 
 def _short(value: Any) -> str:

@@ -111,7 +111,7 @@ def _cells(spec: Spec, engine: str, content: str) -> Iterator[Cell]:
 
 
 def populations(cells: Iterable[Cell], members: int) -> list[Population]:
-    """Splits cells into populations of at most `members`, by the cells' order alone.
+    """Splits cells into populations of at most `members`, even in size, by the cells' order alone.
 
     Args:
         cells: the whole grid, never what is left of it, so that a resumed study trains the same populations.
@@ -120,7 +120,8 @@ def populations(cells: Iterable[Cell], members: int) -> list[Population]:
     found = []
     for _, group in groupby(cells, lambda cell: (cell.network.name, cell.learning_rate, cell.train_size, cell.seed)):
         together = tuple(group)
-        found += [Population(together[at : at + members]) for at in range(0, len(together), members)]
+        even = -(-len(together) // -(-len(together) // members))
+        found += [Population(together[at : at + even]) for at in range(0, len(together), even)]
     return found
 
 

@@ -145,11 +145,16 @@ class Grid(Section):
 
 
 class Training(Section):
-    """How each network is trained."""
+    """How each network is trained.
+
+    `memory_gib` bounds what the networks that train together may take in one worker; it changes no numbers
+    beyond rounding.
+    """
 
     optimizer: Optimizer
     batch_size: Positive = 32
     epochs: Annotated[Positive, Field(le=100_000)]
+    memory_gib: Annotated[Number, Field(gt=0)] = 2.0
 
 
 class Spec(Section):

@@ -1,24 +1,52 @@
 """The pipeline: a spec and a folder in, a ledger and its tables out."""
 
 import time
-import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from regsearch import datasets, folder, grid, records, reference, report
-from regsearch.datasets import Images
-from regsearch.grid import Population
-from regsearch.interrupt import at_checkpoints, checkpoint
+from regsearch import backend, datasets, folder, grid, report, sizing, workers
+from regsearch.grid import Cell, Network, Population
+from regsearch.interrupt import at_checkpoints
+from regsearch.layers import Conv2D
 from regsearch.ledger import Ledger
-from regsearch.networks import weigh
 from regsearch.progress import Reporter
 from regsearch.records import Record
+from regsearch.sizing import Size
 from regsearch.spec import Spec
-from regsearch.tuner import GridTuner
+from regsearch.workers import Job
 
 FAILURES = "failures.log"
+
+
+@dataclass(frozen=True)
+class How:
+    """How a study is trained; of these only the engine, device and lowering can change a number.
+
+    Attributes:
+        engine: `population`, or `reference` for one network at a time by plain Keras.
+        workers: processes; 0 for this one, None for one a core or GPU.
+        device: `CPU`, `GPU`, or None for a GPU where there is one.
+        lowering: forces how convolutions are computed.
+    """
+
+    engine: str = "population"
+    workers: int | None = 0
+    device: str | None = None
+    lowering: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """The kind of device."""
+        return self.device or ("GPU" if backend.gpus() else "CPU")
+
+    def processes(self, jobs: int) -> int:
+        """How many worker processes train `jobs` populations; 0 for this one."""
+        if self.workers is None:
+            found = len(backend.gpus()) if self.kind == "GPU" else backend.cores()
+            return 0 if min(found, jobs) < 2 or self.engine == "reference" else min(found, jobs)
+        return min(self.workers, jobs)
 
 
 @dataclass(frozen=True)
@@ -30,7 +58,7 @@ class Outcome:
     failed: dict[str, str]
 
 
-def run(spec: Spec, results: Path, progress: Reporter) -> Outcome:
+def run(spec: Spec, results: Path, progress: Reporter, how: How) -> Outcome:
     """Trains what is missing of a study, then writes its tables.
 
     Raises:
@@ -38,13 +66,13 @@ def run(spec: Spec, results: Path, progress: Reporter) -> Outcome:
     """
     started = time.perf_counter()
     shape = datasets.shape(spec)
-    weigh(spec, shape)
-    cells = grid.cells(spec, reference.ENGINE, shape.content)
+    sizes = sizing.measure(spec, shape)
+    cells = grid.cells(spec, how.engine, shape.content)
     with folder.held(results):
-        folder.claim(results, spec, reference.ENGINE, shape.content)
+        folder.claim(results, spec, how.engine, shape.content)
         ledger = Ledger(results)
         finished = [cell for cell in cells if cell.trial in ledger.finished]
-        missing = [cell for cell in cells if cell.trial not in ledger.finished]
+        jobs = list(_jobs(cells, ledger.finished, sizes, spec, how))
         failed: dict[str, str] = {}
 
         def keep(found: list[Record]) -> None:
@@ -53,28 +81,46 @@ def run(spec: Spec, results: Path, progress: Reporter) -> Outcome:
             progress.advance(found)
 
         progress.start(len(cells), len(finished))
-        if missing:
-            tuner = GridTuner(cells, results, shape)
-            tuner.adopt(finished, ledger.finished)
-            train = partial(_train, spec, datasets.load(spec))
-            with at_checkpoints():
-                tuner.search(grid.populations(missing, members=1), train, keep)
+        if jobs:
+            processes = how.processes(len(jobs))
+            with at_checkpoints(), workers.pool(processes, how.kind) as pool:
+                backend.start(threads=1 if how.engine == "population" else 0)
+                from regsearch.tuner import GridTuner
+
+                tuner = GridTuner(cells, results, shape)
+                tuner.adopt(finished, ledger.finished)
+                tuner.search(jobs, partial(workers.train, spec, pool, 2 * processes or 1), keep)
         _log_failures(results, failed)
-        folder.note(results, device="CPU", timings={"seconds": round(time.perf_counter() - started, 3)})
+        seconds = round(time.perf_counter() - started, 3)
+        folder.note(results, device=how.kind, lowerings=_lowerings(sizes, how), timings={"seconds": seconds})
         report.write(results)
-    return Outcome(len(cells), len(missing), failed)
+    return Outcome(len(cells), len(cells) - len(finished), failed)
 
 
-def _train(spec: Spec, images: Images, populations: Iterable[Population]) -> Iterator[list[Record]]:
-    """Trains populations in this process, one after the other; one that raises is recorded as failed."""
-    for population in populations:
-        checkpoint()
-        first = population.first
-        split = datasets.split(images, spec.dataset, first.train_size, first.seed)
-        try:
-            yield reference.train(population, split, spec.training)
-        except Exception:
-            yield [records.failed(cell, traceback.format_exc()) for cell in population.cells]
+def _jobs(cells: list[Cell], finished: Container[str], sizes: dict[Network, Size], spec: Spec, how: How) -> list[Job]:
+    """What is missing of the whole grid's populations, the longest first."""
+    found = []
+    for network, size in sizes.items():
+        members = 1 if how.engine == "reference" else size.members(how.kind, spec.training.memory_gib)
+        populations = grid.populations((cell for cell in cells if cell.network == network), members)
+        fullest = max(len(population.cells) for population in populations)
+        for population in populations:
+            missing = tuple(cell for cell in population.cells if cell.trial not in finished)
+            if missing:
+                found.append(Job(Population(missing), size, fullest, how.engine, how.kind, how.lowering))
+    return sorted(found, key=lambda job: -job.work)
+
+
+def _lowerings(sizes: dict[Network, Size], how: How) -> dict[str, list[str]]:
+    """How each convolution of each network is computed."""
+    return {
+        network.name: [
+            how.lowering or size.lowering(layer.kernel_size, how.kind)
+            for layer in network.layers
+            if isinstance(layer, Conv2D)
+        ]
+        for network, size in sizes.items()
+    }
 
 
 def _log_failures(results: Path, failed: dict[str, str]) -> None:

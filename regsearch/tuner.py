@@ -13,10 +13,11 @@ import keras_tuner as kt
 from keras_tuner.engine import trial as kt_trial
 
 from regsearch.datasets import Shape
-from regsearch.grid import Cell, Population
+from regsearch.grid import Cell
 from regsearch.networks import build
 from regsearch.penalties import NONE
 from regsearch.records import Record, Trial
+from regsearch.workers import Job
 
 FOLDER = "keras_tuner"
 
@@ -108,23 +109,23 @@ class GridTuner(kt.Tuner):
 
     def search(
         self,
-        populations: Iterable[Population],
-        train: Callable[[Iterable[Population]], Iterable[list[Record]]],
+        jobs: Iterable[Job],
+        train: Callable[[Iterable[Job]], Iterable[list[Record]]],
         keep: Callable[[list[Record]], None],
     ) -> None:
         """Trains populations and keeps their records.
 
         Args:
-            populations: what is missing.
-            train: trains populations, here or on workers, and gives each one's records as it ends.
+            jobs: the populations that are missing.
+            train: trains them, here or on workers, and gives each one's records as it ends.
             keep: writes the records of one population; called before Keras Tuner hears of them.
         """
 
-        def handed_out() -> Iterable[Population]:
-            for population in populations:
-                for cell in population.cells:
+        def handed_out() -> Iterable[Job]:
+            for job in jobs:
+                for cell in job.population.cells:
                     self.oracle.begin(cell)
-                yield population
+                yield job
 
         for records in train(handed_out()):
             keep(records)

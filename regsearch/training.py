@@ -1,0 +1,261 @@
+"""The population engine: trains many networks at once, one compiled call an epoch."""
+
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from regsearch.datasets import Arrays, Split
+from regsearch.grid import Network, Population
+from regsearch.interrupt import checkpoint
+from regsearch.optimizers import OptimizerBase
+from regsearch.population import PopulationModel
+from regsearch.randomness import batches
+from regsearch.records import Counts, Epoch, Record, completed, diverged
+from regsearch.sizing import SCORED_AT_ONCE, Size
+from regsearch.spec import Training
+
+ENGINE = "population"
+
+
+def train(
+    population: Population,
+    split: Split,
+    training: Training,
+    size: Size,
+    members: int,
+    device: str = "CPU",
+    lowering: str | None = None,
+) -> list[Record]:
+    """Trains a population.
+
+    Args:
+        population: which networks; they share everything but penalty and lambda.
+        split: their data.
+        training: optimizer, batch size, epochs.
+        size: of its network.
+        members: how many to compile for; the population may be smaller, and is filled up with networks that
+            are trained and forgotten, so that its numbers are those of a full one.
+        device: `CPU` or `GPU`.
+        lowering: forces how convolutions are computed.
+
+    Returns:
+        One record a member, in order.
+    """
+    started = time.perf_counter()
+    image = tuple(int(size) for size in split.train[0].shape[1:])
+    first = population.first
+    trainer = _trainer(first.network, image, split.classes, members, training, size, device, lowering)
+    scores = trainer.run(population, split, training.epochs)
+    seconds = (time.perf_counter() - started) / len(population.cells)
+    return [_record(population, member, trainer.counts, scores, seconds) for member in range(len(population.cells))]
+
+
+@lru_cache(maxsize=2)
+def _trainer(*what: Any) -> "Trainer":
+    """One compiled network for every lambda, penalty, learning rate and seed."""
+    return Trainer(*what)
+
+
+@dataclass
+class Scores:
+    """What a population's training gave.
+
+    Attributes:
+        epochs: each of MEASURES, (epochs, MEASURES, members); the first entry is the start.
+        finite: whether every step's total loss was a number, (epochs, members).
+        test: data loss and accuracy on the test data, (2, members).
+    """
+
+    epochs: NDArray[np.float64]
+    finite: NDArray[np.bool_]
+    test: NDArray[np.float64]
+
+
+MEASURES = (
+    "train_loss", "penalty_value", "validation_loss", "validation_accuracy", "gradient_norm", "sum_abs_weights",
+    "sum_squared_weights",
+)  # fmt: skip
+
+
+class Trainer:
+    """A population model with its optimizer and its compiled epoch."""
+
+    def __init__(
+        self,
+        network: Network,
+        image: tuple[int, int, int],
+        classes: int,
+        members: int,
+        training: Training,
+        size: Size,
+        device: str,
+        lowering: str | None = None,
+    ) -> None:
+        self.members, self.batch_size = members, training.batch_size
+        self.model = PopulationModel(network, classes, members, size, device, lowering)
+        self.model(tf.zeros((training.batch_size, *image)))
+        self.weights = self.model.trainable_variables
+        self.optimizer = _optimizer(training.optimizer)
+        self.optimizer.build(self.weights)
+        self.at_start = [variable.numpy() for variable in self.optimizer.variables]
+        compiled = "native" not in self.model.lowerings.values()
+        self.epoch = tf.function(self._epoch, jit_compile=compiled)
+        self.score_part = tf.function(self._score_part, jit_compile=compiled)
+        self.weigh = tf.function(self._weigh, jit_compile=compiled)
+
+    @property
+    def counts(self) -> Counts:
+        """One member's trainable and penalised weights."""
+        sizes = [sum(int(np.prod(w.shape[1:])) for w in group) for group in (self.weights, self.model.kernels)]
+        return Counts(*sizes)
+
+    def run(self, population: Population, split: Split, epochs: int) -> Scores:
+        """Trains one population from its start; see `Scores`."""
+        first = population.first
+        shares = np.zeros((3, self.members), np.float32)
+        for member, cell in enumerate(population.cells):
+            shares[:, member] = cell.shares
+        l1, l2, decay = map(tf.constant, shares)
+        self.model.start(first.seed)
+        for variable, value in zip(self.optimizer.variables, self.at_start, strict=True):
+            variable.assign(value)
+        self.optimizer.learning_rate.assign(first.learning_rate)
+        x, y = tf.constant(split.train[0]), tf.constant(split.train[1])
+        validation = _parts(split.validation)
+        scored = tuple(map(tf.constant, validation))
+        nothing = np.full(self.members, np.nan)
+        rows = [self._row(nothing, self.weigh(l1, l2), self._score(validation), nothing)]
+        finite = [np.ones(self.members, bool)]
+        for number in range(1, epochs + 1):
+            checkpoint()
+            order = tf.constant(batches(first.seed, number, first.train_size, self.batch_size))
+            found = self.epoch(x, y, order, *scored, l1, l2, decay).numpy().astype(np.float64)
+            train_loss, norm, ok, loss, accuracy, *sums = found
+            rows.append(self._row(train_loss, np.array(sums), np.array([loss, accuracy]), norm))
+            finite.append(ok > 0)
+            if not np.logical_and.reduce(finite).any():
+                break
+        return Scores(np.array(rows), np.array(finite), self._score(_parts(split.test)))
+
+    def _row(self, train_loss: Any, sums: Any, scores: Any, norm: Any) -> NDArray[np.float64]:
+        """One epoch's measures, (MEASURES, members)."""
+        penalty, absolute, squared = np.asarray(sums, np.float64)
+        return np.array([train_loss, penalty, scores[0], scores[1], norm, absolute, squared])
+
+    def _score(self, parts: tuple[NDArray[Any], ...]) -> NDArray[np.float64]:
+        """Data loss and accuracy over data in parts, (2, members)."""
+        sums = sum(
+            self.score_part(*map(tf.constant, part)).numpy().astype(np.float64) for part in zip(*parts, strict=True)
+        )
+        return np.asarray(sums / parts[2].sum())
+
+    # What follows is compiled.
+
+    def _losses(self, x: tf.Tensor, y: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        """Cross-entropy and whether the class is right, each (members, batch)."""
+        logits = self.model(x, training=training)
+        shifted = logits - tf.stop_gradient(tf.reduce_max(logits, axis=1, keepdims=True))
+        chosen = tf.one_hot(y, logits.shape[1], axis=0)
+        losses = tf.math.log(tf.reduce_sum(tf.exp(shifted), axis=1)) - tf.reduce_sum(shifted * chosen, axis=1)
+        right = tf.argmax(logits, axis=1, output_type=tf.int32) == y
+        return losses, tf.cast(right, tf.float32)
+
+    def _weigh(self, l1: tf.Tensor, l2: tf.Tensor) -> tf.Tensor:
+        """The penalty, Σ|w| and Σw² over the penalised weights, (3, members)."""
+        kernels = [tf.reshape(kernel.value, (self.members, -1)) for kernel in self.model.kernels]
+        absolute = tf.add_n([tf.reduce_sum(tf.abs(kernel), axis=1) for kernel in kernels])
+        squared = tf.add_n([tf.reduce_sum(tf.square(kernel), axis=1) for kernel in kernels])
+        return tf.stack([l1 * absolute + l2 * squared, absolute, squared])
+
+    def _score_part(self, x: tf.Tensor, y: tf.Tensor, counted: tf.Tensor) -> tf.Tensor:
+        """Sums of losses and of right answers over the images that count, (2, members)."""
+        losses, right = self._losses(x, y, training=False)
+        return tf.stack([tf.reduce_sum(losses * counted, axis=1), tf.reduce_sum(right * counted, axis=1)])
+
+    def _step(
+        self, x: tf.Tensor, y: tf.Tensor, l1: tf.Tensor, l2: tf.Tensor, decay: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """One step of every member: data loss, gradient norm, and whether the total loss is a number."""
+        with tf.GradientTape() as tape:
+            losses, _ = self._losses(x, y, training=True)
+            data_loss = tf.reduce_mean(losses, axis=1)
+            total = data_loss + self._weigh(l1, l2)[0]
+            population = tf.reduce_sum(total)
+        gradients = tape.gradient(population, [weight.value for weight in self.weights])
+        flat = [tf.reshape(gradient, (self.members, -1)) for gradient in gradients]
+        norm = tf.sqrt(tf.add_n([tf.reduce_sum(tf.square(gradient), axis=1) for gradient in flat]))
+        for kernel in self.model.kernels:
+            shrink = self.optimizer.learning_rate.value * decay
+            kernel.assign(kernel.value * (1 - tf.reshape(shrink, (-1,) + (1,) * (len(kernel.shape) - 1))))
+        self.optimizer.apply(gradients, self.weights)
+        return data_loss, norm, tf.math.is_finite(total)
+
+    def _epoch(
+        self, x: tf.Tensor, y: tf.Tensor, order: tf.Tensor, vx: tf.Tensor, vy: tf.Tensor, counted: tf.Tensor,
+        l1: tf.Tensor, l2: tf.Tensor, decay: tf.Tensor,
+    ) -> tf.Tensor:  # fmt: skip
+        """One epoch of every member, and its validation scores.
+
+        Args:
+            x: training images, (n, height, width, channels); y: their labels, (n,).
+            order: the indices of each step's batch, (steps, batch).
+            vx: validation images in parts, (parts, images, height, width, channels); vy: their labels; counted:
+                1 for each image that counts, 0 for what fills the last part up.
+            l1: strengths, (members,), as are l2 and decay.
+
+        Returns:
+            Mean data loss, largest gradient norm, whether every total loss was a number, validation loss and
+            accuracy, penalty, Σ|w|, Σw²: (8, members).
+        """
+        loss, norm, finite = tf.zeros(self.members), tf.zeros(self.members), tf.ones(self.members, tf.bool)
+        for step in tf.range(order.shape[0]):
+            rows = order[step]
+            found = self._step(tf.gather(x, rows), tf.gather(y, rows), l1, l2, decay)
+            loss, norm, finite = loss + found[0], tf.maximum(norm, found[1]), finite & found[2]
+        scored = tf.zeros((2, self.members))
+        for part in tf.range(vx.shape[0]):
+            scored += self._score_part(vx[part], vy[part], counted[part])
+        scored /= tf.reduce_sum(counted)
+        one = tf.stack([loss / order.shape[0], norm, tf.cast(finite, tf.float32)])
+        return tf.concat([one, scored, self._weigh(l1, l2)], axis=0)
+
+
+def _optimizer(settings: OptimizerBase) -> Any:
+    """Keras's own optimizer; its weight decay is off, since decay is per member here."""
+    arguments = dict(settings)
+    if settings.kind == "AdamW":
+        arguments["weight_decay"] = 0.0
+    return getattr(keras.optimizers, settings.kind)(**arguments)
+
+
+def _parts(data: Arrays) -> tuple[NDArray[Any], ...]:
+    """Data in parts of equal size, the last filled up with images that do not count."""
+    x, y = data
+    size = min(SCORED_AT_ONCE, -(-len(x) // 16) * 16)
+    parts = -(-len(x) // size)
+    rows = np.resize(np.arange(len(x)), parts * size)
+    counted = (np.arange(parts * size) < len(x)).astype(np.float32)
+    return x[rows].reshape(parts, size, *x.shape[1:]), y[rows].reshape(parts, size), counted.reshape(parts, size)
+
+
+def _record(population: Population, member: int, counts: Counts, scores: Scores, seconds: float) -> Record:
+    """One member's record; it diverged in the first epoch that is not all numbers."""
+    cell = population.cells[member]
+    epochs: list[Epoch] = []
+    for number, (values, finite) in enumerate(
+        zip(scores.epochs[:, :, member], scores.finite[:, member], strict=True)
+    ):
+        named = dict(zip(MEASURES, map(float, values), strict=True))
+        if number == 0:
+            named |= {"train_loss": None, "gradient_norm": None}  # type: ignore[dict-item]
+        epoch = Epoch(trial=cell.trial, epoch=number, **named)
+        if not (finite and epoch.finite()):
+            return diverged(cell, counts, epochs, number, seconds)
+        epochs.append(epoch)
+    return completed(cell, counts, epochs, (float(scores.test[0, member]), float(scores.test[1, member])), seconds)
