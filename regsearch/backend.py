@@ -4,6 +4,7 @@ import os
 import re
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 
@@ -22,6 +23,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+XLA_FLAGS = {"--xla_backend_optimization_level": "1", "--xla_cpu_use_fusion_emitters": "false"}
+"""Measured on configs/digits.yaml: populations compile in two thirds of the time and train a sixth faster."""
+XLA_FLAGS_KNOWN_TO = "2.21."
+"""The TensorFlow release these were measured on; another may not know them, and an unknown flag ends a process."""
+
+
 def start(threads: int = 0) -> None:
     """Imports TensorFlow; what it prints meanwhile is shown only if the import fails.
 
@@ -32,9 +39,16 @@ def start(threads: int = 0) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    if version("tensorflow").startswith(XLA_FLAGS_KNOWN_TO):
+        given = os.environ.get("XLA_FLAGS", "").split()
+        ours = [
+            f"{name}={value}" for name, value in XLA_FLAGS.items() if not any(flag.startswith(name) for flag in given)
+        ]
+        os.environ["XLA_FLAGS"] = " ".join([*given, *ours])
     _import_quietly()
     import tensorflow as tf
 
+    tf.get_logger().setLevel("ERROR")
     if threads:
         try:
             tf.config.threading.set_intra_op_parallelism_threads(threads)

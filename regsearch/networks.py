@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from regsearch.datasets import Shape
+from regsearch.dropout import Dropout
 from regsearch.errors import SpecError
 from regsearch.grid import Network, networks
 from regsearch.randomness import DROPOUT, START, layer_seed
@@ -42,7 +43,8 @@ def build(
             arguments["kernel_regularizer"] = regularizer()
         if layer.kind == "Dropout":
             arguments["seed"] = layer_seed(seed, DROPOUT, index)
-        model.add(getattr(keras.layers, layer.kind)(**arguments, name=f"{index}_{layer.kind}"))
+        kind = Dropout if layer.kind == "Dropout" else getattr(keras.layers, layer.kind)
+        model.add(kind(**arguments, name=f"{index}_{layer.kind}"))
     return model
 
 

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from regsearch.convolution import convolve, product, slices
+from regsearch.dropout import kept
 from regsearch.grid import Network
 from regsearch.layers import LayerBase
 from regsearch.randomness import DROPOUT, START, layer_seed
@@ -161,13 +162,19 @@ class Dropout(MemberLayer):
         if not training or rate == 0:
             return x
         one = x.shape if len(x.shape) in (IMAGE, VECTOR) else x.shape[1:]
-        # Keras draws with the batch first and the channels last.
-        drawn = (one[-1], *one[1:-1], one[0]) if len(one) == IMAGE else (one[-1], one[0])
-        seed = tf.stack([self.seed.value, self.step.value])
-        uniform = tf.random.stateless_uniform(drawn, seed, alg="philox")
+        mask = kept(_positions(one), rate, self.seed.value, self.step.value)
         self.step.assign(self.step.value + 1)
-        kept = tf.transpose(uniform, (3, 1, 2, 0) if len(one) == IMAGE else (1, 0)) >= rate
-        return tf.where(kept, x / (1 - rate), 0.0)
+        return tf.where(mask, x / (1 - rate), 0.0)
+
+
+def _positions(shape: tuple[int, ...]) -> tf.Tensor:
+    """Where each activation of one member stands, counted over (batch, height, width, channels) as Keras has them."""
+    channels, *image, batch = shape
+    found, stride = tf.zeros(shape, tf.int32), 1
+    for axis, size in [(0, channels), *reversed(list(enumerate(image, 1))), (len(shape) - 1, batch)]:
+        along = tf.reshape(tf.range(size), [-1 if other == axis else 1 for other in range(len(shape))])
+        found, stride = found + along * stride, stride * size
+    return found
 
 
 class BatchNormalization(MemberLayer):
@@ -176,7 +183,6 @@ class BatchNormalization(MemberLayer):
     def build(self, shape: tuple[int, ...]) -> None:
         self.shared = len(shape) in (IMAGE, VECTOR)
         self.axis = 0 if self.shared else 1
-        self.over = [axis for axis in range(self.axis + 1, len(shape))]
         size = (self.members, shape[self.axis])
         self.moving_mean = self.add_weight(shape=size, initializer="zeros", trainable=False, name="moving_mean")
         self.moving_variance = self.add_weight(

@@ -107,7 +107,6 @@ class Trainer:
         compiled = "native" not in self.model.lowerings.values()
         self.epoch = tf.function(self._epoch, jit_compile=compiled)
         self.score_part = tf.function(self._score_part, jit_compile=compiled)
-        self.weigh = tf.function(self._weigh, jit_compile=compiled)
 
     @property
     def counts(self) -> Counts:
@@ -130,7 +129,8 @@ class Trainer:
         validation = _parts(split.validation)
         scored = tuple(map(tf.constant, validation))
         nothing = np.full(self.members, np.nan)
-        rows = [self._row(nothing, self.weigh(l1, l2), self._score(validation), nothing)]
+        scores, sums = self._score(validation, l1, l2)
+        rows = [self._row(nothing, sums, scores, nothing)]
         finite = [np.ones(self.members, bool)]
         for number in range(1, epochs + 1):
             checkpoint()
@@ -141,19 +141,19 @@ class Trainer:
             finite.append(ok > 0)
             if not np.logical_and.reduce(finite).any():
                 break
-        return Scores(np.array(rows), np.array(finite), self._score(_parts(split.test)))
+        return Scores(np.array(rows), np.array(finite), self._score(_parts(split.test), l1, l2)[0])
 
     def _row(self, train_loss: Any, sums: Any, scores: Any, norm: Any) -> NDArray[np.float64]:
         """One epoch's measures, (MEASURES, members)."""
         penalty, absolute, squared = np.asarray(sums, np.float64)
         return np.array([train_loss, penalty, scores[0], scores[1], norm, absolute, squared])
 
-    def _score(self, parts: tuple[NDArray[Any], ...]) -> NDArray[np.float64]:
-        """Data loss and accuracy over data in parts, (2, members)."""
-        sums = sum(
-            self.score_part(*map(tf.constant, part)).numpy().astype(np.float64) for part in zip(*parts, strict=True)
-        )
-        return np.asarray(sums / parts[2].sum())
+    def _score(
+        self, parts: tuple[NDArray[Any], ...], l1: tf.Tensor, l2: tf.Tensor
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Data loss and accuracy over data in parts, (2, members), and what `_weigh` gives."""
+        found = [self.score_part(*map(tf.constant, part), l1, l2).numpy() for part in zip(*parts, strict=True)]
+        return sum(part[:2].astype(np.float64) for part in found) / parts[2].sum(), found[0][2:]
 
     # What follows is compiled.
 
@@ -173,10 +173,14 @@ class Trainer:
         squared = tf.add_n([tf.reduce_sum(tf.square(kernel), axis=1) for kernel in kernels])
         return tf.stack([l1 * absolute + l2 * squared, absolute, squared])
 
-    def _score_part(self, x: tf.Tensor, y: tf.Tensor, counted: tf.Tensor) -> tf.Tensor:
+    def _sums(self, x: tf.Tensor, y: tf.Tensor, counted: tf.Tensor) -> tf.Tensor:
         """Sums of losses and of right answers over the images that count, (2, members)."""
         losses, right = self._losses(x, y, training=False)
         return tf.stack([tf.reduce_sum(losses * counted, axis=1), tf.reduce_sum(right * counted, axis=1)])
+
+    def _score_part(self, x: tf.Tensor, y: tf.Tensor, counted: tf.Tensor, l1: tf.Tensor, l2: tf.Tensor) -> tf.Tensor:
+        """`_sums` and `_weigh`, (5, members)."""
+        return tf.concat([self._sums(x, y, counted), self._weigh(l1, l2)], axis=0)
 
     def _step(
         self, x: tf.Tensor, y: tf.Tensor, l1: tf.Tensor, l2: tf.Tensor, decay: tf.Tensor
@@ -203,11 +207,15 @@ class Trainer:
         """One epoch of every member, and its validation scores.
 
         Args:
-            x: training images, (n, height, width, channels); y: their labels, (n,).
+            x: training images, (n, height, width, channels).
+            y: their labels, (n,).
             order: the indices of each step's batch, (steps, batch).
-            vx: validation images in parts, (parts, images, height, width, channels); vy: their labels; counted:
-                1 for each image that counts, 0 for what fills the last part up.
-            l1: strengths, (members,), as are l2 and decay.
+            vx: validation images in parts, (parts, images, height, width, channels).
+            vy: their labels, (parts, images).
+            counted: 1 for each image that counts, 0 for what fills the last part up.
+            l1: strengths, (members,).
+            l2: likewise.
+            decay: likewise.
 
         Returns:
             Mean data loss, largest gradient norm, whether every total loss was a number, validation loss and
@@ -220,7 +228,7 @@ class Trainer:
             loss, norm, finite = loss + found[0], tf.maximum(norm, found[1]), finite & found[2]
         scored = tf.zeros((2, self.members))
         for part in tf.range(vx.shape[0]):
-            scored += self._score_part(vx[part], vy[part], counted[part])
+            scored += self._sums(vx[part], vy[part], counted[part])
         scored /= tf.reduce_sum(counted)
         one = tf.stack([loss / order.shape[0], norm, tf.cast(finite, tf.float32)])
         return tf.concat([one, scored, self._weigh(l1, l2)], axis=0)

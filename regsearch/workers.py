@@ -153,19 +153,20 @@ def pool(count: int, device: str) -> Iterator[Executor]:
         "distributed.scheduler.allowed-failures": 0,  # `train` tries again
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],
-        "distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        "distributed.nanny.pre-spawn-environ": {
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+            "DASK_LOGGING__DISTRIBUTED": "critical",
+        },
     }
     gpus = backend.gpus() if device == "GPU" else []
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with dask.config.set(settings):
         here = {"host": "127.0.0.1", "dashboard_address": None}
-        names = {
-            number: {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {} for number in range(count)
-        }
-        workers = {
-            number: {"cls": Nanny, "options": {"nthreads": 1, "memory_limit": 0, "env": env, **here}}
-            for number, env in names.items()
-        }
+        workers = {}
+        for number in range(count):
+            env = {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {}
+            workers[number] = {"cls": Nanny, "options": {"nthreads": 1, "memory_limit": 0, "env": env, **here}}
         scheduler = {"cls": Scheduler, "options": {"port": 0, **here}}
         with (
             SpecCluster(workers=workers, scheduler=scheduler, silence_logs=logging.CRITICAL) as cluster,

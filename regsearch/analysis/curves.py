@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from regsearch.penalties import NONE
 
 NETWORK = ["architecture", "width", "trainable_weights", "penalised_weights"]
-SETTING = ["penalty", "learning_rate", "train_size"]
+SETTING = ["learning_rate", "train_size", "penalty"]
 SCORES = ["validation_loss", "validation_accuracy", "test_loss", "test_accuracy"]
 
 
@@ -41,14 +41,13 @@ def shared(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def curves(trials: pd.DataFrame) -> Iterator[Curve]:
-    """The curves of a trials table, in the order of the table.
+    """The curves of a trials table, by weight count, name, learning rate, training-set size and penalty.
 
     Args:
         trials: rows of the ledger; failed ones are left out.
     """
     rows = shared(trials[trials["status"] != "failed"])
-    rows = rows.assign(order=pd.Categorical(rows["architecture"], trials["architecture"].unique()).codes)
-    for _, group in rows.groupby(["order", "learning_rate", "train_size", "penalty"], sort=True):
+    for _, group in rows.groupby(["trainable_weights", "architecture", *SETTING], sort=True):
         lambdas = np.sort(group["lambda"].unique()).astype(float)
         seeds = np.sort(group["seed"].unique()).astype(np.int64)
         at = np.searchsorted(seeds, group["seed"]), np.searchsorted(lambdas, group["lambda"])

@@ -1,0 +1,49 @@
+"""Dropout masks from (seed, step, position) alone, the same in both engines, under XLA or not, on any device.
+
+TensorFlow's own stateless generators give other numbers under XLA than outside it, so the mask is a hash of
+whole numbers instead: MurmurHash3's finalizer (Appleby), which passes its avalanche tests, applied twice.
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+_GOLDEN = 0x9E3779B1
+
+
+def kept(position: tf.Tensor, rate: float, seed: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+    """Which activations a step keeps.
+
+    Args:
+        position: where each stands in its batch, counted over (batch, …, channels); whole numbers of any shape.
+        rate: the share that is dropped.
+        seed: of the layer, a whole number.
+        step: how many steps came before, a whole number.
+
+    Returns:
+        Booleans of the shape of `position`.
+    """
+    key = _mixed(_mixed(tf.cast(seed, tf.uint32)) + tf.cast(step, tf.uint32) * tf.constant(_GOLDEN, tf.uint32))
+    hashed = _mixed(tf.bitwise.bitwise_xor(_mixed(tf.cast(position, tf.uint32) + key), key))
+    uniform = tf.cast(tf.bitwise.right_shift(hashed, tf.constant(8, tf.uint32)), tf.float32) * 2.0**-24
+    return uniform >= rate
+
+
+def _mixed(h: tf.Tensor) -> tf.Tensor:
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        h = tf.bitwise.bitwise_xor(h, tf.bitwise.right_shift(h, tf.constant(shift, tf.uint32)))
+        h *= tf.constant(factor, tf.uint32)
+    return tf.bitwise.bitwise_xor(h, tf.bitwise.right_shift(h, tf.constant(16, tf.uint32)))
+
+
+class Dropout(keras.layers.Dropout):
+    """Keras's Dropout with the masks above; the step is counted by Keras's own seed generator."""
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Drops and scales while training."""
+        if not training or self.rate == 0:
+            return inputs
+        seed, step = tf.unstack(self.seed_generator.next())
+        position = tf.reshape(tf.range(tf.size(inputs)), tf.shape(inputs))
+        return tf.where(kept(position, self.rate, seed, step), inputs / (1 - self.rate), 0.0)
