@@ -7,7 +7,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
 
-from regsearch import source, spec
+from regsearch import backend, source, spec
+
+backend.start(threads=1)  # as workers do: another number of threads rounds otherwise
 
 SPEC = """\
 name: tiny

@@ -77,7 +77,7 @@ def test_check_prints_1220_and_1200_for_the_layer_of_the_question(tmp_path):
 def test_check_names_layers_that_do_not_fit(spec_file):
     result = invoke("check", spec_file(("kernel_size: 3", "kernel_size: 9")))
     assert result.exit_code == 2
-    assert "tiny.yaml:9: architecture.layers: expected layers that fit at width 1" in result.stderr
+    assert "tiny.yaml:10: architecture.layers[0].Conv2D: expected a window no larger than its input" in result.stderr
 
 
 def test_too_few_images_are_exit_3(spec_file):

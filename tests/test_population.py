@@ -163,7 +163,7 @@ def test_a_population_that_diverges_whole_stops_early():
 
 
 def test_a_network_is_compiled_once_for_every_lambda_penalty_rate_and_seed():
-    spec, population, split, size = study(("epochs: 2", "epochs: 3"))
+    spec, population, _, size = study(("epochs: 2", "epochs: 3"))
     training._trainer.cache_clear()
     for seed, rate, penalties in [
         (0, 0.05, population.cells),

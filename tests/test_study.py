@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from conftest import parsed
 
-from regsearch import folder, reference, study
+from regsearch import folder, study, workers
 from regsearch.errors import ResultsError
 from regsearch.progress import Silent
 
@@ -14,18 +14,23 @@ pytestmark = pytest.mark.slow
 TINY = [("widths: [1, 2]", "widths: [1]"), ("lambdas: [0, 0.01, 0.1]", "lambdas: [0, 0.01]")]
 
 
-def run(path, *changes):
-    return study.run(parsed(*TINY, *changes), path, Silent())
+def run(path, *changes, engine="population", workers=0):
+    return study.run(parsed(*TINY, *changes), path, Silent(), study.How(engine, workers))
 
 
 def facts(path):
     return pd.read_csv(path / "trials.csv").drop(columns="seconds")
 
 
+@pytest.fixture(scope="module", params=["population", "reference"])
+def engine(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(tmp_path_factory, engine):
     path = tmp_path_factory.mktemp("finished") / "results"
-    assert run(path).trained == 6
+    assert run(path, engine=engine).trained == 6
     return path
 
 
@@ -43,29 +48,52 @@ def test_the_best_lambda_table_has_a_row_for_each_width_and_penalty(finished):
     assert len(pd.read_csv(finished / "response.csv")) == 4
 
 
-def test_the_same_spec_gives_the_same_numbers(finished, tmp_path):
-    run(tmp_path)
+def test_the_same_spec_gives_the_same_numbers(finished, tmp_path, engine):
+    run(tmp_path, engine=engine)
     assert facts(tmp_path).equals(facts(finished))
     for name in ("epochs.csv", "response.csv", "best_lambda.csv"):
         assert (tmp_path / name).read_bytes() == (finished / name).read_bytes()
 
 
-def test_a_stopped_run_resumes_with_what_is_missing_and_ends_the_same(finished, tmp_path, monkeypatch):
-    train, seen = reference.train, []
+def test_a_stopped_run_resumes_with_what_is_missing_and_ends_the_same(finished, tmp_path, monkeypatch, engine):
+    work, seen = workers.work, []
 
-    def stop_at_third(population, *rest):
-        seen.append(population)
-        if len(seen) == 3:
+    def stop_at_second(spec, job):
+        seen.append(job)
+        if len(seen) == 2:
             raise KeyboardInterrupt
-        return train(population, *rest)
+        return work(spec, job)
 
-    monkeypatch.setattr(reference, "train", stop_at_third)
+    monkeypatch.setattr(workers, "work", stop_at_second)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path)
-    assert len(facts(tmp_path)) == 2
-    assert run(tmp_path).trained == 4
+        run(tmp_path, engine=engine)
+    had = len(facts(tmp_path))
+    assert had == {"population": 3, "reference": 1}[engine]
+    assert run(tmp_path, engine=engine).trained == 6 - had
     assert facts(tmp_path).equals(facts(finished))
     assert (tmp_path / "best_lambda.csv").read_bytes() == (finished / "best_lambda.csv").read_bytes()
+
+
+def test_workers_of_their_own_give_the_same_numbers(tmp_path):
+    inline, two = tmp_path / "inline", tmp_path / "two"
+    run(inline, ("widths: [1]", "widths: [1, 3]"))
+    run(two, ("widths: [1]", "widths: [1, 3]"), workers=2)
+    assert (
+        facts(two)
+        .sort_values("trial", ignore_index=True)
+        .equals(facts(inline).sort_values("trial", ignore_index=True))
+    )
+    for name in ("response.csv", "best_lambda.csv"):
+        assert (two / name).read_bytes() == (inline / name).read_bytes()
+
+
+def test_engines_agree_on_a_whole_study(tmp_path):
+    tables = []
+    for engine in ("population", "reference"):
+        run(tmp_path / engine, engine=engine)
+        tables.append(facts(tmp_path / engine).set_index(["penalty", "lambda", "seed"]).sort_index())
+    for name in ("train_loss", "validation_loss", "test_loss", "penalty_value", "max_gradient_norm"):
+        assert tables[0][name].to_numpy() == pytest.approx(tables[1][name].to_numpy(), rel=1e-4)
 
 
 def test_a_second_run_trains_nothing_and_a_grown_grid_only_what_is_new(tmp_path):
@@ -89,29 +117,29 @@ def test_a_folder_held_by_another_run_is_refused_and_says_by_whom(tmp_path):
         run(tmp_path)
 
 
-def test_a_trial_that_raises_is_recorded_as_failed_and_the_others_go_on(tmp_path, monkeypatch):
-    train = reference.train
+def test_a_population_that_fails_twice_is_recorded_as_failed_and_the_others_go_on(tmp_path, monkeypatch):
+    work, tried = workers.work, []
 
-    def fails_once(population, *rest):
-        if population.first.lam == 0 and population.first.seed == 0:
+    def fails(spec, job):
+        tried.append(len(job.population.cells))
+        if job.population.first.seed == 0 and any(cell.lam == 0 for cell in job.population.cells):
             raise MemoryError("no room")
-        return train(population, *rest)
+        return work(spec, job)
 
-    monkeypatch.setattr(reference, "train", fails_once)
+    monkeypatch.setattr(workers, "work", fails)
     outcome = run(tmp_path)
-    assert len(outcome.failed) == 1
-    assert facts(tmp_path)["status"].value_counts().to_dict() == {"completed": 5, "failed": 1}
+    assert tried == [3, 2, 1, 3]  # the first population, its halves, the second
+    assert len(outcome.failed) == 2  # the half with lambda 0
+    assert facts(tmp_path)["status"].value_counts().to_dict() == {"completed": 4, "failed": 2}
     assert "no room" in (tmp_path / "failures.log").read_text()
     monkeypatch.undo()
-    assert run(tmp_path).trained == 1
+    assert run(tmp_path).trained == 2
     assert not run(tmp_path).failed
 
 
 def test_diverged_networks_are_data(tmp_path):
-    changes = [("lambdas: [0, 0.01]", "lambdas: [0, 60]"), ("epochs: 2", "epochs: 45")]
-    outcome = study.run(
-        parsed(TINY[0], ("lambdas: [0, 0.01, 0.1]", "lambdas: [0, 60]"), changes[1]), tmp_path, Silent()
-    )
+    spec = parsed(TINY[0], ("lambdas: [0, 0.01, 0.1]", "lambdas: [0, 60]"), ("epochs: 2", "epochs: 45"))
+    outcome = study.run(spec, tmp_path, Silent(), study.How())
     assert not outcome.failed
     table = facts(tmp_path)
     assert set(table.loc[table["penalty"] == "l2", "status"]) == {"diverged"}
@@ -121,12 +149,13 @@ def test_diverged_networks_are_data(tmp_path):
     assert shares["l2", 0] == 0
 
 
-def test_study_json_says_what_ran_where(finished):
+def test_study_json_says_what_ran_where(finished, engine):
     facts = json.loads((finished / "study.json").read_text())
-    assert facts["engine"] == "reference"
+    assert facts["engine"] == engine
     assert facts["seeds"] == [0, 1]
     assert {"tensorflow", "keras", "keras-tuner", "numpy", "regsearch"} <= set(facts["versions"])
     assert facts["timings"]["seconds"] > 0
+    assert facts["lowerings"] == {"w1": ["patches"]}
     assert (finished / "spec.yaml").read_text() == parsed(*TINY).text
 
 

@@ -6,10 +6,13 @@ from conftest import parsed
 from regsearch.datasets import NAMED
 from regsearch.grid import cells, populations
 from regsearch.records import Counts, Epoch, completed, diverged, failed
+from regsearch.sizing import Size
 from regsearch.tuner import GridTuner
+from regsearch.workers import Job
 
 CELLS = cells(parsed(), "reference", "digits")
 COUNTS = Counts(20, 18)
+SIZE = Size(20, 18, 100, 100, 100)
 
 
 def record(cell):
@@ -26,7 +29,8 @@ def record(cell):
 @pytest.fixture
 def searched(tmp_path):
     tuner, kept = GridTuner(CELLS, tmp_path, NAMED["digits"]), []
-    tuner.search(populations(CELLS, 3), lambda them: ([record(c) for c in one.cells] for one in them), kept.extend)
+    jobs = [Job(population, SIZE, 3, "reference", "CPU") for population in populations(CELLS, 3)]
+    tuner.search(jobs, lambda them: ([record(c) for c in job.population.cells] for job in them), kept.extend)
     return tuner, kept
 
 

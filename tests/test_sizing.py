@@ -1,0 +1,89 @@
+"""Sizes from shapes alone are Keras's; the rules that follow from them depend on nothing else."""
+
+import numpy as np
+import pytest
+from conftest import parsed
+from test_population import LAYERS, NETWORKS, layers
+
+from regsearch import datasets
+from regsearch.errors import SpecError
+from regsearch.grid import networks
+from regsearch.networks import build, counts
+from regsearch.sizing import Size, measure
+from regsearch.window import Window
+
+DIGITS = datasets.NAMED["digits"]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_weights_are_those_that_keras_counts(name):
+    spec = parsed(layers(NETWORKS[name]))
+    for network, size in measure(spec, DIGITS).items():
+        found = counts(build(network, DIGITS.image, DIGITS.classes, seed=0))
+        assert (size.weights, size.penalised) == (found.trainable, found.penalised)
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("strides", [(1, 1), (2, 3)])
+def test_windows_give_the_sizes_that_keras_gives(padding, strides):
+    import keras
+
+    for height, width in [(7, 8), (9, 5)]:
+        layer = keras.layers.MaxPooling2D((3, 2), strides, padding)
+        expected = layer.compute_output_shape((1, height, width, 1))[1:3]
+        assert Window((3, 2), strides, padding).output(height, width) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "words"),
+    [
+        (
+            ("kernel_size: 3", "kernel_size: 9"),
+            10,
+            "layers[0].Conv2D: expected a window no larger than its input, got [9, 9]",
+        ),
+        (
+            ("units: classes", "units: 9"),
+            12,
+            "expected the last layer to give 10 numbers an image (`units: classes`), got shape (9,)",
+        ),
+        (("    - Flatten\n", ""), 11, "got shape (6, 6, 10) at width 1"),
+        (("    - Flatten\n", "    - Flatten\n    - MaxPooling2D\n"), 12, "layers[2].MaxPooling2D: expected an image"),
+        ((LAYERS, "    - Dropout: {rate: 0.5}\n"), 10, "expected the last layer"),
+    ],
+)
+def test_a_layer_that_does_not_fit_is_named_with_file_and_line(change, line, words):
+    widths = [("widths: [1, 2]", "widths: [1]")]
+    spec = parsed(change, *(widths if change[0] == LAYERS else []))
+    with pytest.raises(SpecError) as refused:
+        measure(spec, DIGITS)
+    assert str(refused.value).startswith(f"tiny.yaml:{line}: architecture.layers[")
+    assert words in str(refused.value)
+
+
+def test_small_networks_train_many_at_once_large_ones_few_and_memory_bounds_both():
+    spec = parsed(("widths: [1, 2]", "widths: [1, 8, 64, 512]"))
+    sizes = list(measure(spec, DIGITS).values())
+    members = [size.members("CPU", 2.0) for size in sizes]
+    assert members == sorted(members, reverse=True)
+    assert members[0] == 32
+    assert all(size.members("CPU", 1e-9) == 1 for size in sizes)
+    assert sizes[0].members("GPU", 100.0) == 256
+    for size in sizes:
+        assert size.members("CPU", 0.01) * size.memory <= max(size.memory, 0.01 * 2**30)
+
+
+def test_the_lowering_follows_from_shapes_and_device():
+    small, large = Size(1, 1, 1, 2**20, 1), Size(1, 1, 1, 2**26, 1)
+    assert small.lowering((3, 3), "CPU") == "patches"
+    assert small.lowering((1, 1), "CPU") == "shifts"
+    assert large.lowering((3, 3), "CPU") == "native"
+    assert large.lowering((3, 3), "GPU") == "patches"
+
+
+def test_work_is_two_for_each_multiplication():
+    (size,) = measure(parsed(("widths: [1, 2]", "widths: [4]")), DIGITS).values()
+    assert size.work == 2 * (36 * 9 * 4 + 36 * 4 * 10)
+    assert size.largest_patches == 36 * 9 * 32 * 4
+    assert networks(parsed())[0].width == 1
+    assert np.isfinite(size.memory)

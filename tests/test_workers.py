@@ -1,0 +1,121 @@
+"""Workers that die or fail have their population tried again; what fails twice is recorded, and the rest goes on."""
+
+import os
+import signal
+import time
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+from conftest import parsed
+
+from regsearch import datasets, grid, sizing, workers
+from regsearch.workers import Inline, Job
+
+SPEC = parsed()
+
+
+def jobs(members=5):
+    sizes = sizing.measure(SPEC, datasets.shape(SPEC))
+    cells = grid.cells(SPEC, "population", "digits")
+    return [
+        Job(one, sizes[one.first.network], members, "population", "CPU") for one in grid.populations(cells, members)
+    ]
+
+
+def trials(records):
+    return sorted(record.trial.trial for group in records for record in group)
+
+
+def every_trial():
+    return sorted(cell.trial for job in jobs() for cell in job.population.cells)
+
+
+def test_no_more_than_asked_for_is_handed_out_ahead(monkeypatch):
+    class Slow(Inline):
+        out = most = 0
+
+        def submit(self, *_):
+            self.out += 1
+            self.most = max(self.most, self.out)
+            return Future()
+
+    pool = Slow()
+    finish = iter(range(100))
+
+    def wait(running, **_):
+        done = next(iter(running))
+        pool.out -= 1
+        next(finish)
+        done.set_result([])
+        return [done], None
+
+    monkeypatch.setattr(workers, "wait", wait)
+    assert len(list(workers.train(SPEC, pool, 3, jobs() * 4))) == 16
+    assert pool.most == 3
+
+
+@pytest.mark.slow
+def test_a_job_that_fails_once_is_tried_again_in_halves_and_nothing_is_lost(monkeypatch):
+    work, failures = workers.work, iter([True, True])
+
+    def fails_twice(spec, job):
+        if job.attempt == 1 and next(failures, False):
+            raise MemoryError
+        return work(spec, job)
+
+    monkeypatch.setattr(workers, "work", fails_twice)
+    found = list(workers.train(SPEC, Inline(), 1, jobs()))
+    assert trials(found) == every_trial()
+    assert {record.trial.status for group in found for record in group} == {"completed"}
+    assert sorted(len(group) for group in found) == [2, 2, 3, 3, 5, 5]
+
+
+def dies_once(spec, job, marker):
+    """Kills its own process the first time it runs."""
+    if not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return workers.work(spec, job)
+
+
+def dies(spec, job):
+    if job.population.first.seed == 0 and job.population.first.network.width == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return workers.work(spec, job)
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_replaced_and_its_population_tried_again(tmp_path, monkeypatch):
+    from functools import partial
+
+    monkeypatch.setattr(workers, "work", partial(dies_once, marker=Path(tmp_path / "died")))
+    with workers.pool(2, "CPU") as pool:
+        found = list(workers.train(SPEC, pool, 4, jobs()))
+    assert (tmp_path / "died").exists()
+    assert trials(found) == every_trial()
+    assert {record.trial.status for group in found for record in group} == {"completed"}
+
+
+@pytest.mark.slow
+def test_a_population_that_always_kills_its_worker_fails_alone(monkeypatch):
+    monkeypatch.setattr(workers, "work", dies)
+    with workers.pool(2, "CPU") as pool:
+        found = list(workers.train(SPEC, pool, 4, jobs()))
+    assert trials(found) == every_trial()
+    failed = [record for group in found for record in group if record.trial.status == "failed"]
+    assert len(failed) == 5
+    assert all("KilledWorker" in record.error for record in failed)
+
+
+@pytest.mark.slow
+def test_no_port_is_open_beyond_this_machine():
+    import psutil
+
+    with workers.pool(2, "CPU") as pool:
+        pool.submit(time.sleep, 0.1).result()
+        here = psutil.Process()
+        listening = [c for process in [here, *here.children(recursive=True)] for c in process.net_connections()
+                     if c.status == psutil.CONN_LISTEN]  # fmt: skip
+    assert listening
+    assert {connection.laddr.ip for connection in listening} == {"127.0.0.1"}
