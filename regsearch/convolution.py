@@ -5,8 +5,6 @@ are still the same for every member. So windows of the input are slices of long 
 product is (filters × window) times (window × positions·batch), with no large operand transposed.
 """
 
-from collections.abc import Callable
-
 import tensorflow as tf
 
 from regsearch.window import Window
@@ -26,24 +24,22 @@ def slices(window: Window, x: tf.Tensor, fill: float = 0.0) -> list[tf.Tensor]:
     ]
 
 
-def convolve(x: tf.Tensor, kernel: tf.Tensor, window: Window, lowering: str) -> tf.Tensor:
+def convolve(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None, window: Window, lowering: str) -> tf.Tensor:
     """Convolves each member's activations with its kernel.
 
     Args:
         x: (members, channels, height, width, batch), or (channels, height, width, batch) shared by all.
         kernel: (members, kernel height, kernel width, channels, filters).
+        bias: (members, filters), or None.
         window: the kernel's size, strides and padding.
         lowering: one of `sizing.LOWERINGS`.
 
     Returns:
         (members, filters, height', width', batch).
     """
-    lowerings: dict[str, Callable[[tf.Tensor, tf.Tensor, Window], tf.Tensor]] = {
-        "patches": _by_patches,
-        "shifts": _by_shifts,
-        "native": _natively,
-    }
-    return lowerings[lowering](x, kernel, window)
+    lowerings = {"patches": _by_patches, "shifts": _by_shifts, "native": _natively}
+    y = lowerings[lowering](x, kernel, window)
+    return y if bias is None else y + bias[:, :, None, None, None]
 
 
 def product(kernel: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
@@ -66,8 +62,8 @@ def product(kernel: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
 def _by_patches(x: tf.Tensor, kernel: tf.Tensor, window: Window) -> tf.Tensor:
     """All windows side by side, then one product."""
     members, height, width, channels, filters = kernel.shape
-    depth = height * width * channels
     rows, columns = window.output(*x.shape[-3:-1])
+    depth = height * width * channels
     patches = tf.concat(slices(window, x), axis=-4)
     patches = tf.reshape(patches, (*x.shape[:-4], depth, rows * columns * x.shape[-1]))
     y = product(tf.reshape(kernel, (members, depth, filters)), patches)

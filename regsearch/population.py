@@ -55,12 +55,6 @@ class MemberLayer(keras.layers.Layer):
         if self.arguments["use_bias"]:
             self.bias.assign(tf.zeros(self.bias.shape))
 
-    def activated(self, y: tf.Tensor) -> tf.Tensor:
-        """Adds the bias over axis 1, then applies the activation."""
-        if self.arguments["use_bias"]:
-            y += tf.reshape(self.bias, (self.members, -1) + (1,) * (len(y.shape) - 2))
-        return keras.activations.get(self.arguments["activation"])(y)
-
 
 class Conv2D(MemberLayer):
     """Keras's Conv2D, member by member."""
@@ -74,7 +68,9 @@ class Conv2D(MemberLayer):
         self.start_kernel(seed)
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        return self.activated(convolve(x, self.kernel.value, self.window, self.lowering))
+        bias = self.bias.value if self.arguments["use_bias"] else None
+        y = convolve(x, self.kernel.value, bias, self.window, self.lowering)
+        return keras.activations.get(self.arguments["activation"])(y)
 
 
 class Dense(MemberLayer):
@@ -91,7 +87,10 @@ class Dense(MemberLayer):
         before, after = x.shape[: len(x.shape) + self.depth_axis], x.shape[len(x.shape) + self.depth_axis + 1 :]
         flat = tf.reshape(x, (*before, x.shape[self.depth_axis], -1))
         y = product(self.kernel.value, flat)
-        return self.activated(tf.reshape(y, (self.members, self.arguments["units"], *after)))
+        if self.arguments["use_bias"]:
+            y += self.bias.value[:, :, None]
+        y = keras.activations.get(self.arguments["activation"])(y)
+        return tf.reshape(y, (self.members, self.arguments["units"], *after))
 
 
 class MaxPooling2D(MemberLayer):

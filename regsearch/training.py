@@ -169,8 +169,8 @@ class Trainer:
     def _weigh(self, l1: tf.Tensor, l2: tf.Tensor) -> tf.Tensor:
         """The penalty, Σ|w| and Σw² over the penalised weights, (3, members)."""
         kernels = [tf.reshape(kernel.value, (self.members, -1)) for kernel in self.model.kernels]
-        absolute = tf.add_n([tf.reduce_sum(tf.abs(kernel), axis=1) for kernel in kernels])
-        squared = tf.add_n([tf.reduce_sum(tf.square(kernel), axis=1) for kernel in kernels])
+        absolute = tf.add_n([_totals(tf.abs(kernel)) for kernel in kernels])
+        squared = tf.add_n([_totals(tf.square(kernel)) for kernel in kernels])
         return tf.stack([l1 * absolute + l2 * squared, absolute, squared])
 
     def _sums(self, x: tf.Tensor, y: tf.Tensor, counted: tf.Tensor) -> tf.Tensor:
@@ -193,7 +193,7 @@ class Trainer:
             population = tf.reduce_sum(total)
         gradients = tape.gradient(population, [weight.value for weight in self.weights])
         flat = [tf.reshape(gradient, (self.members, -1)) for gradient in gradients]
-        norm = tf.sqrt(tf.add_n([tf.reduce_sum(tf.square(gradient), axis=1) for gradient in flat]))
+        norm = tf.sqrt(tf.add_n([_totals(tf.square(gradient)) for gradient in flat]))
         for kernel in self.model.kernels:
             shrink = self.optimizer.learning_rate.value * decay
             kernel.assign(kernel.value * (1 - tf.reshape(shrink, (-1,) + (1,) * (len(kernel.shape) - 1))))
@@ -232,6 +232,14 @@ class Trainer:
         scored /= tf.reduce_sum(counted)
         one = tf.stack([loss / order.shape[0], norm, tf.cast(finite, tf.float32)])
         return tf.concat([one, scored, self._weigh(l1, l2)], axis=0)
+
+
+def _totals(x: tf.Tensor) -> tf.Tensor:
+    """Sums of (members, n) over n, mostly as a product with ones: XLA adds up a plain sum one by one."""
+    members, n = x.shape
+    rows = -(-n // 64)
+    x = tf.reshape(tf.pad(x, [[0, 0], [0, rows * 64 - n]]), (members, rows, 64))
+    return tf.reduce_sum(tf.matmul(tf.ones((members, 1, rows)), x), axis=(1, 2))
 
 
 def _optimizer(settings: OptimizerBase) -> Any:

@@ -1,9 +1,6 @@
-"""What the tests share: a small spec to vary, and no chatter from TensorFlow."""
+"""What the tests share: a small spec to vary, and TensorFlow set up as workers have it."""
 
-import os
 from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
 

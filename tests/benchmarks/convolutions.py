@@ -1,4 +1,4 @@
-"""Which lowering of convolution is fastest at which shape: what the rule in `regsearch/convolution.py` is drawn from.
+"""Which lowering of convolution is fastest at which shape: what the rule in `regsearch/sizing.py` is drawn from.
 
 Times forward and backward passes of one member's convolution on one thread, the lowerings interleaved, and
 prints the median GFLOP/s of each over the rounds.
@@ -15,7 +15,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import pandas as pd
 import tensorflow as tf
 
-from regsearch.convolution import LOWERINGS, Window, convolve, pick
+from regsearch.convolution import convolve
+from regsearch.sizing import LOWERINGS, Size
+from regsearch.window import Window
 
 # (image size, channels, filters, kernel size, batch)
 SHAPES = [
@@ -41,19 +43,25 @@ def prepared(shape, lowering):
     window = Window((kernel_size, kernel_size), (1, 1), "valid")
     x = tf.random.normal((1, channels, size, size, batch))
     kernel = tf.random.normal((1, kernel_size, kernel_size, channels, filters)) * 0.1
+    bias = tf.zeros((1, filters))
 
     @tf.function(jit_compile=lowering != "native")
     def passes(x, kernel, steps):
         for _ in tf.range(steps):
             with tf.GradientTape() as tape:
                 tape.watch([x, kernel])
-                loss = tf.reduce_sum(tf.square(convolve(x, kernel, window, lowering)))
+                loss = tf.reduce_sum(tf.square(convolve(x, kernel, bias, window, lowering)))
             gradients = tape.gradient(loss, [x, kernel])
             x, kernel = x - 1e-9 * gradients[0], kernel - 1e-9 * gradients[1]
         return tf.reduce_sum(x) + tf.reduce_sum(kernel)
 
     passes(x, kernel, tf.constant(1)).numpy()
     return lambda steps: passes(x, kernel, tf.constant(steps)).numpy()
+
+
+def size_of(patches):
+    """The size of a network whose largest patches are these many numbers."""
+    return Size(0, 0, 0, 4 * patches, 0)
 
 
 def main():
@@ -79,7 +87,10 @@ def main():
         rates = {name: work / statistics.median(values) / 1e9 for name, values in seconds.items()}
         row = {"image": size, "channels": channels, "filters": filters, "kernel": kernel_size, "batch": batch}
         row |= {name: round(rate, 1) for name, rate in rates.items()}
-        row |= {"fastest": max(rates, key=rates.get), "rule": pick(channels, positions, batch, "CPU")}
+        row |= {
+            "fastest": max(rates, key=rates.get),
+            "rule": size_of(channels * kernel_size**2 * positions * batch).lowering((kernel_size,) * 2, "CPU"),
+        }
         rows.append(row)
         print(pd.DataFrame([row]).to_string(index=False, header=len(rows) == 1), flush=True)
     if arguments.csv:

@@ -1,0 +1,127 @@
+"""How near training comes to the machine's arithmetic: the share of its measured matrix-multiply rate.
+
+Both are measured at once on every core, one single-threaded process each: products of 1024×1024 matrices, then
+the population engine on digits, then products again. Also prints what a trial costs beyond its arithmetic, and
+what recording (gradient norms, weight sums) costs beyond the validation pass.
+
+    python tests/benchmarks/arithmetic.py [--widths 8 32 64] [--rounds 3] [--csv FILE]
+"""
+
+import argparse
+import multiprocessing
+import statistics
+import time
+
+from measure import EPOCHS, show, spec, work
+
+from regsearch import backend
+
+
+def matmul_rate():
+    """GFLOP/s of one core on matrix products."""
+    import tensorflow as tf
+
+    a, b = tf.random.normal((1024, 1024)), tf.random.normal((1024, 1024))
+    for _ in range(3):
+        tf.matmul(a, b).numpy()
+    started = time.perf_counter()
+    for _ in range(60):
+        c = tf.matmul(a, b)
+    c.numpy()
+    return 60 * 2 * 1024**3 / (time.perf_counter() - started) / 1e9
+
+
+def unrecorded(trainer):
+    """The trainer's epoch without gradient norms and weight sums."""
+    import tensorflow as tf
+
+    class Bare(type(trainer)):
+        def _step(self, *arguments):
+            loss, norm, finite = super()._step(*arguments)
+            return loss, tf.zeros_like(norm), finite
+
+        def _epoch(self, *arguments):
+            return super()._epoch(*arguments)[:5]
+
+    bare = object.__new__(Bare)
+    bare.__dict__.update(trainer.__dict__)
+    return tf.function(bare._epoch, jit_compile=True)
+
+
+def one_core(width, barrier, answers):
+    """Measures on one core, in step with the others."""
+    backend.start(threads=1)
+    import tensorflow as tf
+
+    from regsearch import datasets, grid, sizing, source, training
+    from regsearch import spec as specs
+
+    study = specs.validate(source.parse(spec(width, 20), "work.yaml"))
+    ((network, size),) = sizing.measure(study, datasets.shape(study)).items()
+    members = min(20, size.members("CPU", study.training.memory_gib))
+    cells = [cell for cell in grid.cells(study, "population", "digits") if cell.network == network]
+    population = grid.Population(tuple(cells[:members]))
+    split = datasets.split(datasets.load(study), study.dataset, cells[0].train_size, 0)
+    trainer = training.Trainer(network, (8, 8, 1), 10, members, study.training, size, "CPU")
+    trainer.run(population, split, 1)
+    x, y, (vx, vy, counted) = *map(tf.constant, split.train), map(tf.constant, training._parts(split.validation))
+    order = tf.constant(training.batches(0, 1, len(split.train[0]), study.training.batch_size))
+    strengths = [tf.constant([cell.shares[k] for cell in population.cells], tf.float32) for k in range(3)]
+    epochs = {"recorded": trainer.epoch, "bare": unrecorded(trainer)}
+    for epoch in epochs.values():
+        epoch(x, y, order, vx, vy, counted, *strengths).numpy()
+    barrier.wait()
+    before = matmul_rate()
+    barrier.wait()
+    started = time.perf_counter()
+    trainer.run(population, split, EPOCHS)
+    spent = (time.perf_counter() - started) / members
+    barrier.wait()
+    after = matmul_rate()
+    timed = {name: [] for name in epochs}
+    for _ in range(5):
+        for name, epoch in epochs.items():
+            started = time.perf_counter()
+            epoch(x, y, order, vx, vy, counted, *strengths).numpy()
+            timed[name].append(time.perf_counter() - started)
+    recording = statistics.median(timed["recorded"]) / statistics.median(timed["bare"]) - 1
+    answers.put((members, (before + after) / 2, spent, recording))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--widths", type=int, nargs="+", default=[8, 32, 64])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--csv")
+    arguments = parser.parse_args()
+    context = multiprocessing.get_context("spawn")
+    cores, rows = backend.cores(), []
+    for width in arguments.widths:
+        rounds = []
+        for _ in range(arguments.rounds):
+            barrier, answers = context.Barrier(cores), context.Queue()
+            workers = [context.Process(target=one_core, args=(width, barrier, answers)) for _ in range(cores)]
+            for worker in workers:
+                worker.start()
+            found = [answers.get() for _ in workers]
+            for worker in workers:
+                worker.join()
+            peak, rate = sum(each[1] for each in found), sum(work(width) / each[2] for each in found) / 1e9
+            spent = statistics.mean(each[2] for each in found)
+            ideal = work(width) / (peak / cores) / 1e9
+            rounds.append((peak, rate, rate / peak, spent, spent - ideal, statistics.mean(each[3] for each in found)))
+        names = (
+            "matmul_gflops",
+            "training_gflops",
+            "share",
+            "seconds_a_trial_a_core",
+            "beyond_arithmetic",
+            "recording_cost",
+        )
+        medians = [statistics.median(values) for values in zip(*rounds, strict=True)]
+        rows.append({"width": width, "members": found[0][0], **dict(zip(names, medians, strict=True))})
+    show(rows, arguments.csv)
+
+
+if __name__ == "__main__":
+    main()
