@@ -3,12 +3,15 @@
 import logging
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from regsearch.errors import RegsearchError
 from regsearch.interrupt import Stopped, stoppable
+
+if TYPE_CHECKING:
+    from regsearch.report import Report
 
 SOME_FAILED = 5
 
@@ -19,14 +22,13 @@ class Commands(click.Group):
     def invoke(self, context: click.Context) -> Any:
         """Runs the command."""
         try:
-            return super().invoke(context)
+            with stoppable():
+                return super().invoke(context)
         except RegsearchError as error:
             click.echo(f"regsearch: error: {error}", err=True)
             context.exit(error.exit_code)
         except Stopped as stopped:
-            click.echo(
-                "regsearch: stopped. Every finished network is kept; run the same command again to go on.", err=True
-            )
+            click.echo("regsearch: stopped. What is finished is kept; run the same command again to go on.", err=True)
             context.exit(128 + stopped.number)
 
 
@@ -123,18 +125,19 @@ def run(
         None if lowering == "auto" else lowering,
     )
     progress = reporter(Console(stderr=True), quiet)
-    with stoppable():
-        try:
-            outcome = studies.run(study, results, progress, how)
-        finally:
-            progress.stop()
+    try:
+        outcome = studies.run(study, results, progress, how)
+    finally:
+        progress.stop()
     if not quiet:
-        _summarise(results)
+        _summarise(outcome.report)
         done = f"trained {outcome.trained}" if outcome.trained else "nothing was missing, so nothing was trained"
-        click.echo(f"{outcome.total} trials: {done}. Results are in {results}/", err=True)
+        click.echo(f"{outcome.report.total} in the grid: {done}. Results are in {results}/", err=True)
     if outcome.failed:
         names = ", ".join(outcome.failed)
-        click.echo(f"regsearch: {len(outcome.failed)} trials failed: {names}. Why: {results}/failures.log", err=True)
+        click.echo(
+            f"regsearch: {len(outcome.failed)} networks failed: {names}. Why: {results}/failures.log", err=True
+        )
         sys.exit(SOME_FAILED)
 
 
@@ -153,18 +156,20 @@ def report(results: Path, quiet: bool) -> None:
     with folder.held(results):
         written = reports.write(results)
     if not quiet:
-        _summarise(results)
+        _summarise(written)
         if written.missing:
             click.echo(
                 f"{written.missing} of {written.total} trials are missing: `regsearch run` trains them", err=True
             )
 
 
-def _summarise(results: Path) -> None:
+def _summarise(report: "Report") -> None:
     """Prints the best lambdas as they stand in `best_lambda.csv`."""
-    import pandas as pd
-
-    table = pd.read_csv(results / "best_lambda.csv", keep_default_na=False)
+    table = report.best_lambda
+    if table.empty:
+        click.echo("No network has finished yet, or all diverged: there is no best lambda.", err=True)
+        return
+    axes = [name for name in ("learning_rate", "train_size") if table[name].nunique() > 1]
     rows = []
     for row in table.to_dict("records"):
         best, low, high = (_short(row[f"best_lambda{end}"]) for end in ("", "_low", "_high"))
@@ -172,13 +177,15 @@ def _summarise(results: Path) -> None:
             [
                 row["architecture"],
                 row["trainable_weights"],
+                *(row[name] for name in axes),
                 row["penalty"],
                 row["status"],
                 f"{best} ({low} to {high})" if best else f"near {_short(row['best_grid_lambda'])}",
                 f"{_short(row['test_loss'])} ({_short(row['test_loss_at_zero'])})",
             ]
         )
-    header = ["architecture", "weights", "penalty", "status", "best lambda (95 %)", "test loss (at 0)"]
+    named = [name.replace("_", " ") for name in axes]
+    header = ["architecture", "weights", *named, "penalty", "status", "best lambda (95 %)", "test loss (at 0)"]
     _print_table(header, rows)
 
 
@@ -192,17 +199,18 @@ def _workers(value: str) -> int | None:
 
 
 def _short(value: Any) -> str:
-    return "" if value == "" else f"{float(value):.3g}"
+    return "" if value is None or value != value else f"{value:.3g}"
 
 
 def _print_table(header: list[str], rows: list[list[Any]]) -> None:
     from rich import box
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(header):
         table.add_column(name, justify="left" if index == 0 else "right")
     for row in rows:
-        table.add_row(*map(str, row))
+        table.add_row(*(escape(str(cell)) for cell in row))
     Console(width=None if sys.stdout.isatty() else 120).print(table)

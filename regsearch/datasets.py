@@ -1,7 +1,6 @@
 """A dataset's name → its images, and one seed's training, validation and test arrays."""
 
 import hashlib
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,7 +155,11 @@ def _npz_shape(spec: Spec) -> Shape:
 
 def _npz_path(spec: Spec) -> Path:
     assert spec.dataset.path is not None, "the spec requires a path with npz"
-    return Path(spec.dataset.path).expanduser()
+    path = Path(spec.dataset.path)
+    try:
+        return path.expanduser()
+    except RuntimeError:  # no such user
+        return path
 
 
 def _npz(spec: Spec) -> Images:
@@ -177,8 +180,11 @@ def _npz(spec: Spec) -> Images:
             names = ", ".join(file.files) or "none"
     except OSError as error:
         raise refuse("a readable .npz file", error.strerror or str(error)) from None
-    except (ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise refuse("an .npz file of plain numeric arrays (pickled objects are never loaded)", str(error)) from None
+    except DatasetError:
+        raise
+    except Exception as error:  # a damaged file raises nearly anything in zipfile, zlib and NumPy
+        reason = str(error).partition(". ")[0] or type(error).__name__
+        raise refuse("an .npz file of plain numeric arrays (pickled objects are never loaded)", reason) from None
     own_split = "x_train" in arrays
     needed = {"x_train", "y_train"} if own_split else {"x", "y"}
     if not needed <= set(arrays) or ("x_test" in arrays) != ("y_test" in arrays):
@@ -187,6 +193,9 @@ def _npz(spec: Spec) -> Images:
     parts = [_checked(arrays[x], arrays[y], x, y, refuse) for x, y in pairs if x in arrays]
     if len(parts) == 2 and parts[0][0].shape[1:] != parts[1][0].shape[1:]:
         raise refuse("x_test with images like x_train's", f"{parts[1][0].shape[1:]} and {parts[0][0].shape[1:]}")
+    if own_split and len(parts) == 2 and arrays["x_train"].dtype != arrays["x_test"].dtype:
+        kinds = f"{arrays['x_train'].dtype} and {arrays['x_test'].dtype}"
+        raise refuse("x_train and x_test of one type, so that both are scaled alike", kinds)
     classes = 1 + max(int(labels.max()) for _, labels in parts)
     if classes < 2:
         raise refuse("labels of at least two classes, counted from 0", "one class")
@@ -199,13 +208,13 @@ def _checked(
     """Images and labels in the form that training takes, or a clear error."""
     if images.ndim not in (3, 4) or images.dtype.kind not in "uif" or 0 in images.shape:
         raise refuse(f"{x} of numbers shaped (n, height, width[, channels])", f"{images.dtype} {images.shape}")
-    if images.dtype.kind == "f" and not np.isfinite(images).all():
-        raise refuse(f"{x} of finite numbers", "NaN or infinity among them")
+    if images.dtype.kind == "f" and not (np.abs(images) < np.finfo(np.float32).max).all():
+        raise refuse(f"{x} of finite numbers that single precision holds", "NaN, infinity or larger ones among them")
     flat = labels.reshape(-1)
     if flat.shape != (len(images),) or labels.dtype.kind not in "ui":
         raise refuse(
             f"{y} with a whole number for each of the {len(images)} images", f"{labels.dtype} {labels.shape}"
         )
     if flat.min() < 0 or flat.max() >= 100_000:
-        raise refuse(f"{y} with classes from 0 up", f"values from {flat.min()} to {flat.max()}")
+        raise refuse(f"{y} with classes from 0 to 99999", f"values from {flat.min()} to {flat.max()}")
     return _prepared(images, labels)

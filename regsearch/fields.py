@@ -84,7 +84,7 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 
 def _name(value: Any) -> Any:
     if not isinstance(value, str) or not re.fullmatch(NAME, value):
-        raise wrong("a name of letters, digits, '.', '_' or '-' that starts with a letter or digit")
+        raise wrong("a name of letters, digits, '.', '_' or '-', first a letter or digit (a number in quotes)")
     return value
 
 

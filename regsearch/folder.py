@@ -7,7 +7,7 @@ import platform
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -17,11 +17,13 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from regsearch import grid, spec
-from regsearch.errors import ResultsError
-from regsearch.ledger import TRIALS, unusable
+from regsearch.errors import ResultsError, SpecError
+from regsearch.grid import WIDTHS
+from regsearch.ledger import EPOCHS, TRIALS, unusable
 from regsearch.spec import Spec
 
 SPEC, STUDY, LOCK, HOLDER = "spec.yaml", "study.json", ".lock", ".lock-holder"
+OURS = (TRIALS, EPOCHS, "response.csv", "best_lambda.csv", "keras_tuner")
 PACKAGES = ("regsearch", "tensorflow", "keras", "keras-tuner", "numpy", "pandas", "scipy", "scikit-learn")
 
 
@@ -65,7 +67,8 @@ def held(folder: Path) -> Iterator[None]:
         write_text(holder, f"process {os.getpid()} on {socket.gethostname()}, since {_now()}\n")
         yield
     finally:
-        holder.unlink(missing_ok=True)
+        with suppress(OSError):
+            holder.unlink()
         lock.release()
 
 
@@ -75,7 +78,7 @@ def claim(folder: Path, study: Spec, engine: str, content: str) -> None:
     Raises:
         ResultsError: the folder is another study's; the message says what differs.
     """
-    if (folder / SPEC).exists():
+    if (folder / SPEC).exists() and (folder / STUDY).exists():
         earlier = read(folder)
         differences = list(_differences(_identity(folder, earlier), grid.identity(study, content)))
         if differences:
@@ -86,9 +89,10 @@ def claim(folder: Path, study: Spec, engine: str, content: str) -> None:
                 "learning rates and training sizes may grow in the same folder; data, layers and training may not.)"
             )
         facts = earlier.facts
-    elif (folder / TRIALS).exists():
+    elif foreign := [name for name in (SPEC, *OURS) if (folder / name).exists()]:
         raise ResultsError(
-            f"{folder}: expected a results folder with {SPEC}, got a ledger alone. Name another folder with --out."
+            f"{folder}: expected an empty folder or a results folder, got one with {foreign[0]} but without both "
+            f"{SPEC} and {STUDY}. Restore them, or name another folder with --out."
         )
     else:
         facts = {"name": study.name, "created": _now()}
@@ -101,8 +105,8 @@ def claim(folder: Path, study: Spec, engine: str, content: str) -> None:
         "machine": {"platform": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
         "command": " ".join(Path(word).name if at == 0 else word for at, word in enumerate(sys.argv)),
     }
+    write_text(folder / STUDY, json.dumps(facts, indent=2) + "\n")  # first: a kill in between leaves a fresh folder
     write_text(folder / SPEC, study.text)
-    write_text(folder / STUDY, json.dumps(facts, indent=2) + "\n")
 
 
 def note(folder: Path, **facts: Any) -> None:
@@ -127,8 +131,11 @@ def read(folder: Path) -> Study:
         ) from None
     except OSError as error:
         raise unusable(folder, error) from None
-    except ValueError as error:
-        raise ResultsError(f"{path}: expected the facts of a study as JSON, got a damaged file ({error}).") from None
+    except (ValueError, RecursionError) as error:
+        raise ResultsError(
+            f"{path}: expected the facts of a study as JSON, got a damaged file ({error}). "
+            "Restore it, or name another folder with --out."
+        ) from None
     return Study(facts)
 
 
@@ -139,19 +146,32 @@ def write_text(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         raise unusable(path.parent, error) from None
 
 
+def stored_spec(folder: Path) -> Spec:
+    """The spec as it was run.
+
+    Raises:
+        ResultsError: it is missing or damaged.
+    """
+    try:
+        return spec.load(folder / SPEC)
+    except SpecError as error:
+        raise ResultsError(f"{folder}: expected the spec of a study in {SPEC}, got a damaged one:\n{error}") from None
+
+
 def _identity(folder: Path, study: Study) -> dict[str, Any]:
-    return grid.identity(spec.load(folder / SPEC), study.content)
+    return grid.identity(stored_spec(folder), study.content)
 
 
 def _differences(old: Any, new: Any, where: str = "") -> Iterator[str]:
     """What differs between two studies, a line each; networks that only one of them lists do not."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in dict.fromkeys([*old, *new]):
-            if where == "layers" and (key not in old or key not in new) and "width" not in (*old, *new):
+            if where == "layers" and (key not in old or key not in new) and WIDTHS not in (*old, *new):
                 continue
             yield from _differences(old.get(key), new.get(key), f"{where}.{key}" if where else key)
     elif old != new:

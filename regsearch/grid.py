@@ -12,6 +12,9 @@ from regsearch.layers import LayerBase
 from regsearch.penalties import NONE, PenaltyBase
 from regsearch.spec import Spec
 
+WIDTHS = "at every width"
+"""In place of a network's name, where the layers follow the width; no name can be this."""
+
 
 @dataclass(frozen=True)
 class Network:
@@ -129,7 +132,7 @@ def identity(spec: Spec, content: str) -> dict[str, Any]:
     """What makes two specs one study: the data, the layers and the training, but no axis of the grid."""
     layers = {network.name: [_layer(layer, None) for layer in network.layers] for network in networks(spec)}
     if spec.architecture is not None:
-        layers = {"width": next(iter(layers.values()))}
+        layers = {WIDTHS: next(iter(layers.values()))}
     return {**_data(spec, content), **_training(spec), "layers": layers}
 
 

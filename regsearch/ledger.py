@@ -12,14 +12,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
 from regsearch.errors import ResultsError
-from regsearch.records import Epoch, Record, Trial, columns
+from regsearch.records import Epoch, Record, Status, Trial, columns
 
 TRIALS, EPOCHS = "trials.csv", "epochs.csv"
+_SCORES = ("train_loss", "penalty_value", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy")
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +36,10 @@ class Ledger:
         """
         self.trials, self.epochs = folder / TRIALS, folder / EPOCHS
         try:
-            for path, row in ((self.trials, Trial), (self.epochs, Epoch)):
-                _drop_torn_line(path)
-                if not path.exists() or path.stat().st_size == 0:
-                    _write_through(path, "w", [columns(row)])
+            had = {path: _mend(path, row) for path, row in ((self.trials, Trial), (self.epochs, Epoch))}
             self.rows = read_trials(folder)
+            if len(self.rows) and not had[self.epochs]:
+                log.warning("%s was missing: the epochs of %d networks are lost", self.epochs, len(self.rows))
             _drop_orphans(self.epochs, self.rows)
         except OSError as error:
             raise unusable(folder, error) from None
@@ -70,7 +70,10 @@ def read_trials(folder: Path) -> pd.DataFrame:
     Raises:
         ResultsError: there is no ledger, or a column or value is not what it should be.
     """
-    return _read(folder / TRIALS, Trial).drop_duplicates("trial", keep="last", ignore_index=True)
+    path = folder / TRIALS
+    table = _read(path, Trial)
+    _check_values(table, path)
+    return table.drop_duplicates("trial", keep="last", ignore_index=True)
 
 
 def read_epochs(folder: Path) -> pd.DataFrame:
@@ -106,13 +109,46 @@ def _read(path: Path, row: type[Trial] | type[Epoch]) -> pd.DataFrame:
     except (ValueError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0] if str(error) else "no header"
         raise ResultsError(f"{path}: expected a CSV ledger, got a file that is not one ({reason})") from None
-    if missing := [name for name in expected if name not in table.columns]:
-        raise ResultsError(f"{path}:1: expected the columns {', '.join(expected)}, got none named {missing[0]!r}")
+    _check_header(path, list(table.columns), expected)
     table = table[expected]
     for item, name in zip(fields(row), expected, strict=True):
         kind = next(kind for kind in ("float", "int", "str") if kind in str(item.type) or kind == "str")
         table[name] = _converted(table[name], kind, path)
     return table
+
+
+def _check_header(path: Path, found: list[str], expected: list[str]) -> None:
+    """The columns stand as they are written; a later version may have added some at the end."""
+    for at, name in enumerate(expected):
+        got = repr(found[at]) if at < len(found) else "nothing"
+        if got != repr(name):
+            raise ResultsError(
+                f"{path}:1: expected the column {name!r} as number {at + 1}, got {got}. "
+                "The ledger is not meant to be edited: restore it, or name another folder with --out."
+            )
+
+
+def _check_values(table: pd.DataFrame, path: Path) -> None:
+    """What every row must have, and what one that completed must have besides."""
+    known = table["status"].isin(get_args(Status))
+    always = ["trial", "architecture", "penalty", "lambda", "learning_rate", "train_size", "seed", "engine"]
+    scores = ["trainable_weights", "penalised_weights", "epochs", *_SCORES]
+    checks = [(~known, "status", f"one of {', '.join(get_args(Status))}")]
+    checks += [(table[name].isna(), name, "a value") for name in always]
+    checks += [((table["status"] == "completed") & table[name].isna(), name, "a number") for name in scores]
+    checks += [(table["lambda"] < 0, "lambda", "a number of at least 0")]
+    for wrong, name, expected in checks:
+        if wrong.fillna(True).any():
+            at = int(wrong.fillna(True).to_numpy().argmax())
+            raise _edited(path, at, name, expected, table[name].iloc[at])
+
+
+def _edited(path: Path, at: int, name: object, expected: str, got: object) -> ResultsError:
+    shown = "nothing" if pd.isna(got) else repr(got)  # type: ignore[call-overload]
+    return ResultsError(
+        f"{path}:{at + 2}: {name}: expected {expected}, got {shown}. "
+        "The ledger is not meant to be edited: restore it, or delete that line to train the network again."
+    )
 
 
 def _converted(values: "pd.Series[Any]", kind: str, path: Path) -> "pd.Series[Any]":
@@ -125,10 +161,7 @@ def _converted(values: "pd.Series[Any]", kind: str, path: Path) -> "pd.Series[An
     if wrong.any():
         at = int(wrong.to_numpy().argmax())
         expected = "a whole number" if kind == "int" else "a finite number"
-        raise ResultsError(
-            f"{path}:{at + 2}: {values.name}: expected {expected}, got {values.iloc[at]!r}. "
-            "The ledger is not meant to be edited: restore it, or delete that line to train the network again."
-        )
+        raise _edited(path, at, values.name, expected, values.iloc[at])
     if kind == "float":
         return numbers.astype("float64")
     return numbers.astype("Int64") if numbers.isna().any() else numbers.astype("int64")
@@ -163,23 +196,37 @@ def _write_through(path: Path, mode: str, rows: Iterable[Sequence[Any]]) -> None
             raise
 
 
-def _drop_torn_line(path: Path) -> None:
-    """Cuts off what a kill left of a last line, so that the next append starts on a line of its own."""
-    if not path.exists():
-        return
-    text = path.read_bytes()
+def _mend(path: Path, row: type[Trial] | type[Epoch]) -> bool:
+    """Makes the file where there is none, and cuts off what a kill left of a last line.
+
+    Only what begins with the header is cut: anything else is no ledger of ours, and stays as it is.
+
+    Returns:
+        Whether it was there.
+    """
+    header = ",".join(columns(row)).encode()
+    text = path.read_bytes() if path.exists() else b""
+    if header.startswith(text):
+        _write_through(path, "w", [columns(row)])
+        return bool(text)
+    first = text.partition(b"\n")[0].rstrip(b"\r")
+    if b"\n" not in text or not first.startswith(header):
+        found = first[:2000].decode("utf-8", "replace").replace('"', "").split(",")
+        _check_header(path, found, columns(row))
+        raise ResultsError(f"{path}:1: expected the header {header.decode()}, got something else. Restore the file.")
     whole = text.rfind(b"\n") + 1
     if whole < len(text):
         log.warning("%s: its last line is torn and dropped (%d bytes)", path, len(text) - whole)
         os.truncate(path, whole)
+    return True
 
 
 def _drop_orphans(path: Path, trials: pd.DataFrame) -> None:
     """Drops epochs whose trial was never written, and those of trials that failed."""
     known = set(trials.loc[trials["status"] != "failed", "trial"])
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [line for line in lines[1:] if line.partition(",")[0] in known]
+    lines = path.read_bytes().splitlines(keepends=True)
+    kept = [line for line in lines[1:] if line.partition(b",")[0].strip(b'"').decode("utf-8", "replace") in known]
     if len(kept) < len(lines) - 1:
         partial = path.with_suffix(".tmp")
-        partial.write_text("".join([lines[0], *kept]), encoding="utf-8")
+        partial.write_bytes(b"".join([lines[0], *kept]))
         partial.replace(path)

@@ -61,7 +61,7 @@ class L1L2(PenaltyBase):
     @property
     def name(self) -> str:
         """The name in tables, with the ratio: `l1_l2-0.5`."""
-        return f"{self.kind}-{self.ratio:g}"
+        return f"{self.kind}-{self.ratio!r}"
 
     @property
     def shares(self) -> tuple[float, float, float]:

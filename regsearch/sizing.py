@@ -22,6 +22,7 @@ SCORED_AT_ONCE = 64
 LOWERINGS = ("patches", "shifts", "native")
 NATIVE_ABOVE = 24 * 2**20
 """Bytes of patches above which TensorFlow's own convolution is faster on a CPU."""
+MOST_WEIGHTS = 10**9
 _FLOAT = 4
 
 
@@ -117,6 +118,8 @@ def _size(network: Network, shape: Shape, batch: int) -> tuple[Size | None, tupl
     if now != (shape.classes,):
         message = f"the last layer to give {shape.classes} numbers an image (`units: classes`), got shape {now}"
         return None, (len(network.layers) - 1, message)
+    if not penalised or weights > MOST_WEIGHTS:
+        return None, (0, f"from 1 penalised to {MOST_WEIGHTS:,} weights, got {penalised:,} penalised of {weights:,}")
     # Activations and patches are held once for the backward pass and once more as gradients; the weights'
     # copies are themselves, their gradients, two of the optimizer's and one in passing.
     kept = max(2 * batch, SCORED_AT_ONCE) * (activations + patches)

@@ -117,6 +117,8 @@ def parse(text: str, name: str) -> Source:
         raise SpecError(f"{name}{line}: expected valid YAML, got an error: {error.problem}") from None
     except yaml.reader.ReaderError as error:
         raise SpecError(f"{name}: expected printable text, got the character #x{error.character:04x}") from None
+    except (OverflowError, ValueError) as error:
+        raise SpecError(f"{name}: expected valid YAML, got a number or character out of range ({error})") from None
 
 
 class _Parser:

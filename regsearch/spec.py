@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Discriminator,
     Field,
@@ -38,6 +39,7 @@ from regsearch.source import Location, Source
 
 DatasetName = Literal["digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "npz"]
 MAX_TRIALS = 100_000
+SMALLEST_LAMBDA = 1e-30
 
 
 class Dataset(Section):
@@ -71,8 +73,14 @@ class NamedArchitecture(Section):
     layers: Layers
 
 
+def _single_precision(value: float) -> float:
+    if 0 < value < SMALLEST_LAMBDA:
+        raise wrong(f"0, or a lambda of at least {SMALLEST_LAMBDA:g}, so that single precision can hold it")
+    return value
+
+
 class LambdaRange(Section):
-    """Evenly spaced on a log scale: `per_decade` lambdas a factor of ten, both ends included."""
+    """Evenly spaced on a log scale: from `from`, `per_decade` lambdas a factor of ten, none above `to`."""
 
     start: Annotated[Number, Field(gt=0, le=1e9)] = Field(alias="from")
     stop: Annotated[Number, Field(gt=0, le=1e9)] = Field(alias="to")
@@ -83,8 +91,7 @@ class LambdaRange(Section):
     def _rises(self) -> Self:
         if self.start > self.stop:
             raise wrong("`from` no larger than `to`", f"from {self.start:g} to {self.stop:g}")
-        if self.start < 1e-30:
-            raise wrong("`from` of at least 1e-30, so that single precision can hold it", f"{self.start:g}")
+        _single_precision(self.start)
         return self
 
     def values(self) -> tuple[float, ...]:
@@ -104,7 +111,7 @@ def _lambdas_shape(value: Any) -> Any:
     return value
 
 
-Lambda = Annotated[Number, Field(ge=0, le=1e9)]
+Lambda = Annotated[Number, Field(ge=0, le=1e9), AfterValidator(_single_precision)]
 Lambdas = Annotated[
     Annotated[LambdaRange, Tag(":range")] | Annotated[tuple[Lambda, ...], NonEmpty, Distinct, Tag(":list")],
     Discriminator(_lambda_kind),

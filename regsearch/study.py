@@ -13,6 +13,7 @@ from regsearch.layers import Conv2D
 from regsearch.ledger import Ledger
 from regsearch.progress import Reporter
 from regsearch.records import Record
+from regsearch.report import Report
 from regsearch.sizing import Size
 from regsearch.spec import Spec
 from regsearch.workers import Job
@@ -51,11 +52,11 @@ class How:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run did: trials of the grid, those trained now, and those that failed with their reasons."""
+    """What a run did: trials trained now, those that failed with their reasons, and what was written."""
 
-    total: int
     trained: int
     failed: dict[str, str]
+    report: Report
 
 
 def run(spec: Spec, results: Path, progress: Reporter, how: How) -> Outcome:
@@ -68,6 +69,7 @@ def run(spec: Spec, results: Path, progress: Reporter, how: How) -> Outcome:
     shape = datasets.shape(spec)
     sizes = sizing.measure(spec, shape)
     cells = grid.cells(spec, how.engine, shape.content)
+    datasets.load(spec)  # workers load it again; but a download, or its failure, belongs before the folder is touched
     with folder.held(results):
         folder.claim(results, spec, how.engine, shape.content)
         ledger = Ledger(results)
@@ -93,8 +95,7 @@ def run(spec: Spec, results: Path, progress: Reporter, how: How) -> Outcome:
         _log_failures(results, failed)
         seconds = round(time.perf_counter() - started, 3)
         folder.note(results, device=how.kind, lowerings=_lowerings(sizes, how), timings={"seconds": seconds})
-        report.write(results)
-    return Outcome(len(cells), len(cells) - len(finished), failed)
+        return Outcome(len(cells) - len(finished), failed, report.write(results))
 
 
 def _jobs(cells: list[Cell], finished: Container[str], sizes: dict[Network, Size], spec: Spec, how: How) -> list[Job]:

@@ -17,13 +17,12 @@ from regsearch.cli import main
 
 QUESTION = """\
 name: question
-dataset: {name: npz, path: images.npz, train: 64, validation: 10, test: 10}
+dataset: {name: npz, path: images.npz, train: 64, validation: 18, test: 18}
 architectures:
   - name: question
     layers:
       - Conv2D: {filters: 20, kernel_size: [2, 3]}
       - GlobalAveragePooling2D
-      - Dense: {units: classes, use_bias: false}
 grid: {penalties: [l1], lambdas: [0.1], seeds: 1}
 training: {optimizer: SGD, batch_size: 32, epochs: 1}
 """
@@ -64,12 +63,11 @@ def test_a_missing_spec_and_a_wrong_option_are_exit_2(tmp_path):
 def test_check_prints_1220_and_1200_for_the_layer_of_the_question(tmp_path):
     import numpy as np
 
-    np.savez(tmp_path / "images.npz", x=np.zeros((90, 4, 5, 10), np.float32), y=np.arange(90) % 2)
+    np.savez(tmp_path / "images.npz", x=np.zeros((100, 4, 5, 10), np.float32), y=np.arange(100) % 20)
     (tmp_path / "question.yaml").write_text(QUESTION)
     result = command("check", "question.yaml", cwd=tmp_path)
     assert result.returncode == 0
-    # The Dense layer adds 20·2 weights to both.
-    assert re.search(r"question +1260 +1240\b", result.stdout)
+    assert re.search(r"question +1220 +1200\b", result.stdout)
     assert result.stderr == ""
 
 

@@ -90,12 +90,16 @@ def test_other_content_under_the_same_name_is_other_data(tmp_path):
         (images(n=163), "expected train + validation + test of at most 163 images in npz, got 164"),
         ({"x": np.zeros((9, 4, 4))}, "expected the arrays x and y, or x_train"),
         (images(x=np.zeros((164, 4))), "expected x of numbers shaped (n, height, width[, channels])"),
-        (images(x=np.full((164, 4, 4, 1), np.nan)), "expected x of finite numbers, got NaN"),
+        (
+            images(x=np.full((164, 4, 4, 1), np.nan)),
+            "expected x of finite numbers that single precision holds, got NaN",
+        ),
+        (images(x=np.full((164, 4, 4, 1), 1e300)), "expected x of finite numbers that single precision holds"),
         (images(x=np.array([["a"] * 4] * 164)), "expected x of numbers"),
         (images(y=np.zeros(163, int)), "expected y with a whole number for each of the 164 images"),
         (images(y=np.zeros(164, float)), "expected y with a whole number for each"),
         (images(y=np.zeros(164, int)), "expected labels of at least two classes"),
-        (images(y=np.arange(164) - 1), "expected y with classes from 0 up, got values from -1"),
+        (images(y=np.arange(164) - 1), "expected y with classes from 0 to 99999, got values from -1"),
         (images(y=np.array([{}] * 164)), "pickled objects are never loaded"),
     ],
 )

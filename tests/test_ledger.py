@@ -76,21 +76,58 @@ def test_epochs_without_a_trial_are_dropped_on_opening(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("validation_loss", "loss", "got none named 'validation_loss'"),
+        ("validation_loss", "loss", "expected the column 'validation_loss' as number 16, got 'loss'"),
+        ("trial,architecture", "architecture,trial", "expected the column 'trial' as number 1, got 'architecture'"),
+        (",engine,seconds", "", "expected the column 'engine' as number 24, got nothing"),
         (",0.75,", ",lots,", "trials.csv:2: test_loss: expected a finite number, got 'lots'"),
         (",0.75,", ",inf,", "test_loss: expected a finite number, got 'inf'"),
+        (",0.75,", ",,", "test_loss: expected a number, got nothing"),
         (",20,18,", ",20.5,18,", "trials.csv:2: trainable_weights: expected a whole number, got '20.5'"),
+        (",none,0", ",,0", "penalty: expected a value, got nothing"),
+        (",none,0", ",none,-1", "lambda: expected a number of at least 0, got"),
+        (",completed,", ",bogus,", "status: expected one of completed, diverged, failed, got 'bogus'"),
+        ("\n", "\r", "trials.csv:1: expected the"),
         ("trial,", '"trial,', "expected"),
     ],
 )
-def test_an_edited_ledger_is_refused_and_left_as_it_is(tmp_path, old, new, words):
+@pytest.mark.parametrize("opened", [Ledger, read_trials])
+def test_an_edited_ledger_is_refused_and_left_as_it_is(tmp_path, old, new, words, opened):
     Ledger(tmp_path).append([done(CELLS[0])])
     path = tmp_path / "trials.csv"
-    path.write_text(path.read_text().replace(old, new, 1))
+    text = path.read_text()
+    path.write_bytes((text.replace(old, new) if old == "\n" else text.replace(old, new, 1)).encode())
     before = path.read_bytes()
-    with pytest.raises(ResultsError, match=words):
-        Ledger(tmp_path)
+    with pytest.raises(ResultsError, match=words if opened is Ledger else "expected"):
+        opened(tmp_path)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["trials.csv", "epochs.csv"])
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00garbage", b"my,data\n1,2\n", "trial,a\n".encode("utf-16")])
+def test_a_file_that_is_no_ledger_is_refused_and_left_as_it_is(tmp_path, name, content):
+    Ledger(tmp_path).append([done(CELLS[0])])
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ResultsError, match=f"{name}:1: expected the column 'trial' as number 1"):
+        Ledger(tmp_path)
+    assert (tmp_path / name).read_bytes() == content
+
+
+def test_a_torn_header_is_written_again(tmp_path):
+    (tmp_path / "trials.csv").write_text("trial,archi")
+    Ledger(tmp_path).append([done(CELLS[0])])
+    assert len(read_trials(tmp_path)) == 1
+
+
+def test_quoted_epochs_are_kept_and_missing_ones_are_missed(tmp_path, caplog):
+    Ledger(tmp_path).append([done(CELLS[0])])
+    path = tmp_path / "epochs.csv"
+    header, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([header, *(f'"{row.replace(",", chr(34) + ",", 1)}' for row in rows), ""]))
+    Ledger(tmp_path)
+    assert len(read_epochs(tmp_path)) == 2
+    path.unlink()
+    Ledger(tmp_path)
+    assert "the epochs of 1 networks are lost" in caplog.text
 
 
 def test_columns_added_by_a_later_version_are_passed_over(tmp_path):

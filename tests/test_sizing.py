@@ -49,6 +49,7 @@ def test_windows_give_the_sizes_that_keras_gives(padding, strides):
         ),
         (("    - Flatten\n", ""), 11, "got shape (6, 6, 10) at width 1"),
         (("    - Flatten\n", "    - Flatten\n    - MaxPooling2D\n"), 12, "layers[2].MaxPooling2D: expected an image"),
+        (("filters: width", "filters: 999999999*width"), 10, "expected from 1 penalised to 1,000,000,000 weights"),
         ((LAYERS, "    - Dropout: {rate: 0.5}\n"), 10, "expected the last layer"),
     ],
 )

@@ -76,6 +76,7 @@ BAD = {
     "overflowing lambda": ([(LAMBDAS, "lambdas: [1e999]")], 15, "grid.lambdas[0]: expected a finite number, got inf"),
     "boolean lambda": ([(LAMBDAS, "lambdas: [true]")], 15, "grid.lambdas[0]: expected a number, got true"),
     "lambda 0 alone": ([(LAMBDAS, "lambdas: [0]")], 15, "expected at least one lambda above 0"),
+    "tiny lambda": ([(LAMBDAS, "lambdas: [1e-40]")], 15, "expected 0, or a lambda of at least 1e-30"),
     "falling range": ([(LAMBDAS, "lambdas: {from: 1, to: 0.1}")], 15, "expected `from` no larger than `to`"),
     "range from 0": ([(LAMBDAS, "lambdas: {from: 0, to: 0.1}")], 15, "grid.lambdas.from: expected a number above 0"),
     "range without to": ([(LAMBDAS, "lambdas: {from: 1}")], 15, "grid.lambdas.to: expected the key 'to'"),
@@ -128,7 +129,19 @@ def test_aliases_are_shared_values_and_those_that_explode_are_refused():
         source.parse(laughs, "laughs.yaml")
 
 
-@pytest.mark.parametrize("text", ["[" * 1000, "{a: " * 1000, "a" * 300_000, "\x00", "a: \ud800", "? [1]\n: 2"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 1000,
+        "{a: " * 1000,
+        "a" * 300_000,
+        "\x00",
+        "a: \ud800",
+        "? [1]\n: 2",
+        'a: "\\UFFFFFFFF"',
+        "%YAML " + "1" * 5000 + ".1\n---\na",
+    ],
+)
 def test_hostile_text_is_refused_in_one_line(text):
     with pytest.raises(SpecError) as refused:
         spec.validate(source.parse(text, "hostile.yaml"))

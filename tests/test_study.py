@@ -2,12 +2,13 @@
 
 import json
 
+import keras
 import pandas as pd
 import pytest
 from conftest import parsed
 
-from regsearch import folder, study, workers
-from regsearch.errors import ResultsError
+from regsearch import folder, report, study, workers
+from regsearch.errors import DatasetError, ResultsError
 from regsearch.progress import Silent
 
 pytestmark = pytest.mark.slow
@@ -110,6 +111,43 @@ def test_another_study_in_the_folder_is_refused_with_what_differs(finished):
     with pytest.raises(ResultsError, match=r"(?s)what differs:.*epochs: 2 there, 3 here.*--out"):
         run(finished, ("epochs: 2", "epochs: 3"))
     assert before == {path: path.read_bytes() for path in before}
+
+
+@pytest.mark.parametrize("name", ["trials.csv", "epochs.csv", "best_lambda.csv", "keras_tuner"])
+def test_a_folder_with_files_of_others_is_refused_and_left_as_it_is(tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(ResultsError, match=f"expected an empty folder or a results folder, got one with {name}"):
+        run(tmp_path)
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_a_kill_while_the_folder_is_claimed_leaves_it_free(tmp_path):
+    (tmp_path / "study.json").write_text("{}")
+    assert run(tmp_path).trained == 6
+
+
+def test_a_dataset_that_cannot_be_had_leaves_no_folder(tmp_path, monkeypatch):
+    def refuse():
+        raise OSError("no network")
+
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", refuse)
+    with pytest.raises(DatasetError, match="no network"):
+        run(tmp_path / "results", ("name: digits", "name: mnist"))
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[" * 100_000, "[]"])
+def test_a_damaged_study_json_is_one_clear_error(tmp_path, damage):
+    (tmp_path / "study.json").write_text(damage)
+    with pytest.raises(ResultsError, match=r"study.json: expected the facts of a study as JSON, got a damaged file"):
+        report.write(tmp_path)
+
+
+def test_a_damaged_stored_spec_is_an_error_of_the_folder(tmp_path):
+    (tmp_path / "study.json").write_text('{"engine": "population", "content": "digits"}')
+    (tmp_path / "spec.yaml").write_text("nonsense")
+    with pytest.raises(ResultsError, match=r"expected the spec of a study in spec.yaml, got a damaged one"):
+        report.write(tmp_path)
 
 
 def test_a_folder_held_by_another_run_is_refused_and_says_by_whom(tmp_path):

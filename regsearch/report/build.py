@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from regsearch import folder, grid, spec
+from regsearch import folder, grid
 from regsearch.analysis.best_lambda import best_lambda
 from regsearch.analysis.curves import curves
 from regsearch.analysis.response import response
@@ -33,7 +33,7 @@ def write(results: Path) -> Report:
         ResultsError: the folder is no results folder, or its ledger is damaged.
     """
     study = folder.read(results)
-    cells = grid.cells(spec.load(results / folder.SPEC), study.engine, study.content)
+    cells = grid.cells(folder.stored_spec(results), study.engine, study.content)
     trials = read_trials(results)
     trials = trials[trials["engine"] == study.engine]
     found = list(curves(trials))
