@@ -20,8 +20,8 @@ MOST_ON_CPU, MOST_ON_GPU = 32, 256
 SCORED_AT_ONCE = 64
 """Images scored together: few enough to stay in the cache."""
 LOWERINGS = ("patches", "shifts", "native")
-NATIVE_ABOVE = 24 * 2**20
-"""Bytes of patches above which TensorFlow's own convolution is faster on a CPU."""
+NATIVE_ABOVE = 512 * 2**20
+"""Bytes of patches above which memory matters more than speed."""
 MOST_WEIGHTS = 10**9
 _FLOAT = 4
 
@@ -52,10 +52,10 @@ class Size:
     def lowering(self, kernel_size: tuple[int, int], device: str) -> str:
         """How a convolution of this network is computed, by shapes and kind of device alone.
 
-        Drawn from `tests/benchmarks/convolutions.py`: on a CPU, patches and one product beat TensorFlow's own
-        convolution several times over on small images; where a network's patches are far larger than the
-        cache, its own is as fast and needs less memory. That holds for a whole network, since TensorFlow's
-        own convolution does not go through XLA.
+        Drawn from `tests/benchmarks/convolutions.py` and `large_images.py`: on a CPU, patches and one product
+        beat TensorFlow's own convolution several times over on small images. On large ones its own is up to
+        twice as fast by itself, but it does not go through XLA, and the whole network then takes half as
+        long again; it is left for networks whose patches would not fit.
 
         Args:
             kernel_size: (height, width); with (1, 1) the input is its own patches.

@@ -75,7 +75,7 @@ def test_small_networks_train_many_at_once_large_ones_few_and_memory_bounds_both
 
 
 def test_the_lowering_follows_from_shapes_and_device():
-    small, large = Size(1, 1, 1, 2**20, 1), Size(1, 1, 1, 2**26, 1)
+    small, large = Size(1, 1, 1, 2**20, 1), Size(1, 1, 1, 2**30, 1)
     assert small.lowering((3, 3), "CPU") == "patches"
     assert small.lowering((1, 1), "CPU") == "shifts"
     assert large.lowering((3, 3), "CPU") == "native"
