@@ -4,6 +4,7 @@ import os
 import re
 import sys
 import tempfile
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,12 +30,23 @@ XLA_FLAGS_KNOWN_TO = "2.21."
 """The TensorFlow release these were measured on; another may not know them, and an unknown flag ends a process."""
 
 
-def start(threads: int = 0) -> None:
+def has_gpu() -> bool:
+    """Whether TensorFlow finds a GPU; it is asked only where the machine has one."""
+    if not gpus():
+        return False
+    start()
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def start(threads: int = 0, device: str | None = None) -> None:
     """Imports TensorFlow; what it prints meanwhile is shown only if the import fails.
 
     Args:
         threads: computing threads; 0 leaves the number to TensorFlow. Populations train on one, so that their
             numbers do not depend on where they train, and since one process a core is faster.
+        device: `CPU` hides every GPU.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -49,12 +61,12 @@ def start(threads: int = 0) -> None:
     import tensorflow as tf
 
     tf.get_logger().setLevel("ERROR")
-    if threads:
-        try:
+    with suppress(RuntimeError):  # already computing, as it was set up first
+        if device == "CPU":
+            tf.config.set_visible_devices([], "GPU")
+        if threads:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
-        except RuntimeError:  # already computing, with the threads that were set first
-            pass
 
 
 def _import_quietly() -> None:

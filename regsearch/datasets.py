@@ -18,7 +18,7 @@ Arrays = tuple[NDArray[np.float32], NDArray[np.int32]]
 
 @dataclass(frozen=True)
 class Shape:
-    """What is known of a dataset without reading its images.
+    """What a dataset holds; for named ones known without reading any file.
 
     Attributes:
         image: (height, width, channels).

@@ -17,6 +17,12 @@ class SpecError(RegsearchError):
         self.problems = problems
 
 
+class DeviceError(RegsearchError):
+    """The device that was asked for is not there."""
+
+    exit_code = 2
+
+
 class DatasetError(RegsearchError):
     """The dataset cannot be had, or does not hold what the spec asks of it."""
 

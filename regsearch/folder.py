@@ -101,17 +101,22 @@ def claim(folder: Path, study: Spec, engine: str, content: str) -> None:
         "content": content,
         "fingerprint": _fingerprint(grid.identity(study, content)),
         "seeds": list(study.grid.seed_values()),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
-        "machine": {"platform": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
-        "command": " ".join(Path(word).name if at == 0 else word for at, word in enumerate(sys.argv)),
     }
     write_text(folder / STUDY, json.dumps(facts, indent=2) + "\n")  # first: a kill in between leaves a fresh folder
     write_text(folder / SPEC, study.text)
 
 
-def note(folder: Path, **facts: Any) -> None:
-    """Adds facts to `study.json`."""
-    write_text(folder / STUDY, json.dumps(read(folder).facts | facts, indent=2) + "\n")
+def note_run(folder: Path, **facts: Any) -> None:
+    """Adds a run that trained something to `study.json`: what is given, the versions, the machine, the command."""
+    study = read(folder).facts
+    run = facts | {
+        "ended": _now(),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "machine": {"platform": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+    }
+    write_text(folder / STUDY, json.dumps(study | {"runs": [*study.get("runs", []), run]}, indent=2) + "\n")
 
 
 def read(folder: Path) -> Study:

@@ -87,7 +87,7 @@ def cells(spec: Spec, engine: str, content: str) -> list[Cell]:
     Args:
         spec: the study.
         engine: the engine that trains it; part of what determines a network's numbers.
-        content: the dataset's content, as `datasets.content` states it.
+        content: the dataset's content, as `datasets.shape` states it.
     """
     return list(_cells(spec, engine, content))
 

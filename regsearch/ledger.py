@@ -36,6 +36,11 @@ class Ledger:
         """
         self.trials, self.epochs = folder / TRIALS, folder / EPOCHS
         try:
+            if not self.trials.exists() and self.epochs.exists() and self.epochs.read_bytes().count(b"\n") > 1:
+                raise ResultsError(
+                    f"{self.trials}: expected the ledger of the networks in {EPOCHS}, got no such file. "
+                    f"Restore it, or move {EPOCHS} away to train everything again."
+                )
             had = {path: _mend(path, row) for path, row in ((self.trials, Trial), (self.epochs, Epoch))}
             self.rows = read_trials(folder)
             if len(self.rows) and not had[self.epochs]:

@@ -99,15 +99,21 @@ class Trial:
 
 @dataclass
 class Record:
-    """A trained network's facts: its row of the ledger and its epochs; `error` says why it failed."""
+    """A trained network's facts: its row of the ledger and its epochs.
+
+    Attributes:
+        error: why it failed.
+        attempt: 2 where it took a second try.
+    """
 
     trial: Trial
     epochs: list[Epoch] = field(default_factory=list)
     error: str = ""
+    attempt: int = 1
 
 
 def completed(cell: Cell, counts: Counts, epochs: list[Epoch], test: tuple[float, float], seconds: float) -> Record:
-    """The record of a network that trained to its last epoch.
+    """The record of a network that trained to its last epoch; one whose test loss is no number diverged in it.
 
     Args:
         cell: where it stands in the grid.
@@ -117,6 +123,8 @@ def completed(cell: Cell, counts: Counts, epochs: list[Epoch], test: tuple[float
         seconds: what it took, compiling included.
     """
     last = epochs[-1]
+    if not all(map(math.isfinite, test)):
+        return diverged(cell, counts, epochs[:-1], last.epoch, seconds)
     trained = epochs[1:]
     best = min(trained, key=lambda epoch: epoch.validation_loss)
     trial = Trial.of(
@@ -141,7 +149,7 @@ def completed(cell: Cell, counts: Counts, epochs: list[Epoch], test: tuple[float
 
 def diverged(cell: Cell, counts: Counts, epochs: list[Epoch], epoch: int, seconds: float) -> Record:
     """The record of a network whose total loss stopped being finite in `epoch`; `epochs` are those before it."""
-    trial = Trial.of(cell, counts, "diverged", epochs=epoch - 1, diverged_epoch=epoch, seconds=seconds)
+    trial = Trial.of(cell, counts, "diverged", epochs=max(0, epoch - 1), diverged_epoch=epoch, seconds=seconds)
     return Record(trial, epochs)
 
 

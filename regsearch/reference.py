@@ -16,7 +16,6 @@ from regsearch.randomness import batches
 from regsearch.records import Epoch, Record, completed, diverged
 from regsearch.spec import Training
 
-ENGINE = "reference"
 SCORED_AT_ONCE = 1024
 
 
@@ -161,5 +160,6 @@ class _Recorder(keras.callbacks.Callback):
 
     def stop(self) -> None:
         """Notes the epoch in which the network diverged; training ends."""
-        self.diverged_epoch = self.epoch
+        if self.diverged_epoch is None:
+            self.diverged_epoch = self.epoch
         self.model.stop_training = True

@@ -161,7 +161,7 @@ class Training(Section):
     optimizer: Optimizer
     batch_size: Positive = 32
     epochs: Annotated[Positive, Field(le=100_000)]
-    memory_gib: Annotated[Number, Field(gt=0)] = 2.0
+    memory_gib: Annotated[Number, Field(gt=0, le=1e6)] = 2.0
 
 
 class Spec(Section):

@@ -3,10 +3,11 @@
 import time
 from collections.abc import Container
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from regsearch import backend, datasets, folder, grid, report, sizing, workers
+from regsearch.errors import DeviceError
 from regsearch.grid import Cell, Network, Population
 from regsearch.interrupt import at_checkpoints
 from regsearch.layers import Conv2D
@@ -37,10 +38,19 @@ class How:
     device: str | None = None
     lowering: str | None = None
 
-    @property
+    @cached_property
     def kind(self) -> str:
-        """The kind of device."""
-        return self.device or ("GPU" if backend.gpus() else "CPU")
+        """The kind of device.
+
+        Raises:
+            DeviceError: a GPU was asked for, and TensorFlow finds none.
+        """
+        if self.device == "CPU":
+            return "CPU"
+        found = backend.has_gpu()
+        if self.device == "GPU" and not found:
+            raise DeviceError("--device: expected a GPU that TensorFlow can use, got none; is regsearch[gpu] there?")
+        return "GPU" if found else "CPU"
 
     def processes(self, jobs: int) -> int:
         """How many worker processes train `jobs` populations; 0 for this one."""
@@ -76,25 +86,37 @@ def run(spec: Spec, results: Path, progress: Reporter, how: How) -> Outcome:
         finished = [cell for cell in cells if cell.trial in ledger.finished]
         jobs = list(_jobs(cells, ledger.finished, sizes, spec, how))
         failed: dict[str, str] = {}
+        tried_again: list[str] = []
 
         def keep(found: list[Record]) -> None:
             ledger.append(found)
-            failed.update({record.trial.trial: record.error for record in found if record.error})
+            errors = {record.trial.trial: record.error for record in found if record.error}
+            _log_failures(results, errors)
+            failed.update(errors)
+            tried_again.extend(record.trial.trial for record in found if record.attempt > 1)
             progress.advance(found)
 
         progress.start(len(cells), len(finished))
         if jobs:
             processes = how.processes(len(jobs))
-            with at_checkpoints(), workers.pool(processes, how.kind) as pool:
-                backend.start(threads=1 if how.engine == "population" else 0)
+            threads = jobs[0].threads
+            with at_checkpoints(), workers.pool(processes, how.kind, threads) as pool:
+                backend.start(threads, how.kind)
                 from regsearch.tuner import GridTuner
 
                 tuner = GridTuner(cells, results, shape)
                 tuner.adopt(finished, ledger.finished)
                 tuner.search(jobs, partial(workers.train, spec, pool, 2 * processes or 1), keep)
-        _log_failures(results, failed)
-        seconds = round(time.perf_counter() - started, 3)
-        folder.note(results, device=how.kind, lowerings=_lowerings(sizes, how), timings={"seconds": seconds})
+            folder.note_run(
+                results,
+                trained=sum(len(job.population.cells) for job in jobs),
+                tried_again=tried_again,
+                engine=how.engine,
+                device=how.kind,
+                workers=processes,
+                lowerings=_lowerings(sizes, how) if how.engine == "population" else {},
+                seconds=round(time.perf_counter() - started, 3),
+            )
         return Outcome(len(cells) - len(finished), failed, report.write(results))
 
 

@@ -20,8 +20,6 @@ from regsearch.records import Counts, Epoch, Record, completed, diverged
 from regsearch.sizing import SCORED_AT_ONCE, Size
 from regsearch.spec import Training
 
-ENGINE = "population"
-
 
 def train(
     population: Population,

@@ -27,7 +27,6 @@ from regsearch.sizing import Size
 from regsearch.spec import Spec
 
 POLL_SECONDS = 0.2
-GRACE_SECONDS = 3
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +53,11 @@ class Job:
     attempt: int = 1
 
     @property
+    def threads(self) -> int:
+        """Computing threads: on a CPU a population trains on one, wherever it trains, so that it rounds alike."""
+        return 1 if self.engine == "population" and self.device == "CPU" else 0
+
+    @property
     def work(self) -> int:
         """What orders jobs, the longest first."""
         return self.size.work * self.members * self.population.first.train_size
@@ -61,8 +65,7 @@ class Job:
 
 def work(spec: Spec, job: Job) -> list[Record]:
     """Trains one population, wherever this runs; the dataset is loaded once a process."""
-    threads = 1 if job.engine == "population" and job.device == "CPU" else 0
-    backend.start(threads)
+    backend.start(job.threads, job.device)
     first = job.population.first
     split = datasets.split(_images(spec), spec.dataset, first.train_size, first.seed)
     if job.engine == "reference":
@@ -103,16 +106,17 @@ def train(spec: Spec, pool: Executor, ahead: int, jobs: Iterable[Job]) -> Iterat
         for future in done:
             job = running.pop(future)
             try:
-                yield future.result()
+                found = future.result()
             except Exception as error:
                 if job.attempt == 1:
                     log.warning(
                         "a population of %s failed (%s) and is tried again", job.population.first.network.name, error
                     )
                     waiting.extend(_again(job))
-                else:
-                    why = "".join(traceback.format_exception(error))
-                    yield [records.failed(cell, why) for cell in job.population.cells]
+                    continue
+                why = "".join(traceback.format_exception(error))
+                found = [records.failed(cell, why) for cell in job.population.cells]
+            yield [replace(record, attempt=job.attempt) for record in found]
 
 
 def _again(job: Job) -> list[Job]:
@@ -138,12 +142,13 @@ class Inline(Executor):
 
 
 @contextmanager
-def pool(count: int, device: str) -> Iterator[Executor]:
+def pool(count: int, device: str, threads: int) -> Iterator[Executor]:
     """A pool of workers on this machine: this process itself, or `count` processes of their own.
 
     Args:
         count: 0 for this process; else one process each, with one GPU each where `device` is `GPU`.
         device: `CPU` or `GPU`.
+        threads: computing threads of each; 0 leaves the number to TensorFlow.
     """
     if count == 0:
         yield Inline()
@@ -173,7 +178,7 @@ def pool(count: int, device: str) -> Iterator[Executor]:
             Client(cluster) as client,
             ThreadPoolExecutor(1) as meanwhile,  # workers import TensorFlow while the driver does
         ):
-            meanwhile.submit(client.register_plugin, _Prepared(1 if device == "CPU" else 0))
+            meanwhile.submit(client.register_plugin, _Prepared(threads, device))
             yield client.get_executor(pure=False)
 
 
@@ -182,10 +187,10 @@ class _Prepared(WorkerPlugin):
 
     name = "prepared"
 
-    def __init__(self, threads: int) -> None:
-        self.threads = threads
+    def __init__(self, threads: int, device: str) -> None:
+        self.threads, self.device = threads, device
 
     def setup(self, worker: Any) -> None:
         """Leaves SIGINT to the driver, and imports TensorFlow."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        backend.start(self.threads)
+        backend.start(self.threads, self.device)

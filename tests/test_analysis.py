@@ -81,8 +81,24 @@ def test_no_benefit_where_lambda_0_is_as_good():
     assert answer(bowl(0.01), noise=0.05, zero=1.5)["status"] == "interior"
 
 
-def test_one_seed_cannot_show_a_benefit():
+def test_one_seed_cannot_show_a_benefit_and_has_no_interval():
     assert answer(bowl(0.01), seeds=1)["status"] == "no_benefit"
+    trials = made_up(bowl(0.01), seeds=1).query("`lambda` > 0")
+    ((_, row),) = best_lambda(list(curves(trials))).iterrows()
+    assert row["best_lambda"] == pytest.approx(0.01)
+    assert pd.isna(row["best_lambda_low"])
+    assert pd.isna(row["best_lambda_high"])
+
+
+@pytest.mark.parametrize("lam", [0.0, 0.01])
+def test_a_seed_without_every_lambda_does_not_count_and_drops_no_lambda(lam):
+    trials = made_up(bowl(0.01), zero=1.0, noise=0.05)
+    gap = (trials["seed"] == 2) & np.isclose(trials["lambda"], lam)
+    ((_, row),) = best_lambda(list(curves(trials[~gap]))).iterrows()
+    ((_, whole),) = best_lambda(list(curves(trials[trials["seed"] != 2]))).iterrows()
+    assert row["seeds"] == 4
+    assert row["status"] == whole["status"] == "no_benefit"
+    assert row["best_grid_lambda"] == whole["best_grid_lambda"]
 
 
 def test_a_network_that_diverges_without_the_penalty_benefits_from_it():

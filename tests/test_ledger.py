@@ -130,6 +130,21 @@ def test_quoted_epochs_are_kept_and_missing_ones_are_missed(tmp_path, caplog):
     assert "the epochs of 1 networks are lost" in caplog.text
 
 
+def test_epochs_without_a_ledger_are_not_dropped(tmp_path):
+    Ledger(tmp_path).append([done(CELLS[0])])
+    (tmp_path / "trials.csv").unlink()
+    before = (tmp_path / "epochs.csv").read_bytes()
+    with pytest.raises(ResultsError, match=r"expected the ledger of the networks in epochs.csv, got no such file"):
+        Ledger(tmp_path)
+    assert (tmp_path / "epochs.csv").read_bytes() == before
+
+
+def test_a_test_loss_that_is_no_number_is_a_divergence(tmp_path):
+    epochs = done(CELLS[0]).epochs
+    Ledger(tmp_path).append([completed(CELLS[0], COUNTS, epochs, (float("nan"), 0.5), seconds=1.0)])
+    assert read_trials(tmp_path)["status"].tolist() == ["diverged"]
+
+
 def test_columns_added_by_a_later_version_are_passed_over(tmp_path):
     Ledger(tmp_path).append([done(CELLS[0])])
     path = tmp_path / "trials.csv"

@@ -8,7 +8,7 @@ import pytest
 from conftest import parsed
 
 from regsearch import folder, report, study, workers
-from regsearch.errors import DatasetError, ResultsError
+from regsearch.errors import DatasetError, DeviceError, ResultsError
 from regsearch.progress import Silent
 
 pytestmark = pytest.mark.slow
@@ -173,6 +173,8 @@ def test_a_population_that_fails_twice_is_recorded_as_failed_and_the_others_go_o
     monkeypatch.undo()
     assert run(tmp_path).trained == 2
     assert not run(tmp_path).failed
+    first, second = json.loads((tmp_path / "study.json").read_text())["runs"]
+    assert (len(first["tried_again"]), second["tried_again"]) == (3, [])
 
 
 def test_diverged_networks_are_data(tmp_path):
@@ -191,10 +193,32 @@ def test_study_json_says_what_ran_where(finished, engine):
     facts = json.loads((finished / "study.json").read_text())
     assert facts["engine"] == engine
     assert facts["seeds"] == [0, 1]
-    assert {"tensorflow", "keras", "keras-tuner", "numpy", "regsearch"} <= set(facts["versions"])
-    assert facts["timings"]["seconds"] > 0
-    assert facts["lowerings"] == {"w1": ["patches"]}
+    (made,) = facts["runs"]
+    assert {"tensorflow", "keras", "keras-tuner", "numpy", "regsearch"} <= set(made["versions"])
+    assert (made["trained"], made["tried_again"], made["device"]) == (6, [], "CPU")
+    assert made["seconds"] > 0
+    assert made["lowerings"] == ({"w1": ["patches"]} if engine == "population" else {})
     assert (finished / "spec.yaml").read_text() == parsed(*TINY).text
+
+
+def test_a_run_that_trains_nothing_leaves_the_record_of_those_that_did(tmp_path):
+    run(tmp_path)
+    before = json.loads((tmp_path / "study.json").read_text())["runs"]
+    run(tmp_path)
+    assert json.loads((tmp_path / "study.json").read_text())["runs"] == before
+
+
+def test_a_gpu_that_is_not_there_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("regsearch.backend.gpus", list)
+    with pytest.raises(DeviceError, match="expected a GPU that TensorFlow can use, got none"):
+        study.run(parsed(*TINY), tmp_path / "results", Silent(), study.How(device="GPU"))
+
+
+def test_a_narrowed_grid_narrows_the_tables_and_keeps_the_ledger(tmp_path):
+    run(tmp_path)
+    run(tmp_path, ("seeds: 2", "seeds: 1"))
+    assert pd.read_csv(tmp_path / "best_lambda.csv")["seeds"].tolist() == [1, 1]
+    assert len(facts(tmp_path)) == 6
 
 
 def test_keras_tuners_own_state_knows_every_trial(finished):

@@ -90,7 +90,7 @@ def test_a_killed_worker_is_replaced_and_its_population_tried_again(tmp_path, mo
     from functools import partial
 
     monkeypatch.setattr(workers, "work", partial(dies_once, marker=Path(tmp_path / "died")))
-    with workers.pool(2, "CPU") as pool:
+    with workers.pool(2, "CPU", 1) as pool:
         found = list(workers.train(SPEC, pool, 4, jobs()))
     assert (tmp_path / "died").exists()
     assert trials(found) == every_trial()
@@ -100,7 +100,7 @@ def test_a_killed_worker_is_replaced_and_its_population_tried_again(tmp_path, mo
 @pytest.mark.slow
 def test_a_population_that_always_kills_its_worker_fails_alone(monkeypatch):
     monkeypatch.setattr(workers, "work", dies)
-    with workers.pool(2, "CPU") as pool:
+    with workers.pool(2, "CPU", 1) as pool:
         found = list(workers.train(SPEC, pool, 4, jobs()))
     assert trials(found) == every_trial()
     failed = [record for group in found for record in group if record.trial.status == "failed"]
@@ -112,7 +112,7 @@ def test_a_population_that_always_kills_its_worker_fails_alone(monkeypatch):
 def test_no_port_is_open_beyond_this_machine():
     import psutil
 
-    with workers.pool(2, "CPU") as pool:
+    with workers.pool(2, "CPU", 1) as pool:
         pool.submit(time.sleep, 0.1).result()
         here = psutil.Process()
         listening = [c for process in [here, *here.children(recursive=True)] for c in process.net_connections()

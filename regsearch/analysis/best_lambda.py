@@ -24,10 +24,12 @@ Floats = NDArray[np.float64]
 def best_lambda(curves: list[Curve]) -> pd.DataFrame:
     """One row a network, penalty, learning rate and training-set size.
 
-    `best_grid_lambda` has the lowest mean validation loss among the lambdas above 0 that no seed diverged
-    with. `best_lambda` is the vertex of a parabola in ln λ through it and its two neighbours, with a 95 %
-    bootstrap interval over seeds, resampled as whole blocks. `one_se_low` and `one_se_high` bound the lambdas
-    whose paired difference to the best is within one standard error. `status` is the first that holds:
+    Only seeds that have been trained with every lambda count; where there is none yet, only the lambdas that
+    every seed has. `best_grid_lambda` has the lowest mean validation loss among the lambdas above 0 that no
+    seed diverged with. `best_lambda` is the vertex of a parabola in ln λ through it and its two neighbours,
+    with a 95 % bootstrap interval over seeds, resampled as whole blocks (none with one seed). `one_se_low`
+    and `one_se_high` bound the lambdas whose paired difference to the best is within one standard error.
+    `status` is the first that holds:
 
     - `no_benefit`: the paired 95 % t interval of loss(0) − loss(best) reaches down to 0 (with one seed there
       is no interval, and no benefit can be shown);
@@ -41,12 +43,14 @@ def best_lambda(curves: list[Curve]) -> pd.DataFrame:
 
 
 def _row(curve: Curve) -> dict[str, Any] | None:
-    losses = curve.scores["validation_loss"]
-    usable = (curve.lambdas > 0) & ~np.isnan(losses).any(axis=0)
-    row: dict[str, Any] = {**curve.key, "seeds": len(curve.seeds)}
+    trained = ~np.isnan(curve.scores["validation_loss"]) | curve.diverged
+    seeds = trained.all(axis=1) if trained.all(axis=1).any() else np.ones(len(curve.seeds), bool)
+    scores = {name: values[seeds] for name, values in curve.scores.items()}
+    usable = (curve.lambdas > 0) & ~np.isnan(scores["validation_loss"]).any(axis=0)
+    row: dict[str, Any] = {**curve.key, "seeds": int(seeds.sum())}
     if not usable.any():
         return None
-    lambdas, losses = curve.lambdas[usable], losses[:, usable]
+    lambdas, losses = curve.lambdas[usable], scores["validation_loss"][:, usable]
     means = losses.mean(axis=0)
     best = int(means.argmin())
     within = one_se_set(losses, best)
@@ -54,11 +58,12 @@ def _row(curve: Curve) -> dict[str, Any] | None:
     row |= {"one_se_low": lambdas[within].min(), "one_se_high": lambdas[within].max()}
     zero = np.flatnonzero(curve.lambdas == 0)
     for name in SCORES:
-        row[name] = curve.scores[name][:, usable][:, best].mean()
-        if len(zero) and not np.isnan(curve.scores[name][:, zero[0]]).any():
-            row[f"{name}_at_zero"] = curve.scores[name][:, zero[0]].mean()
-    at_zero = curve.scores["validation_loss"][:, zero[0]] if len(zero) else None
-    row["status"] = _status(losses, best, within, at_zero)
+        row[name] = scores[name][:, usable][:, best].mean()
+        if len(zero) and not np.isnan(scores[name][:, zero[0]]).any():
+            row[f"{name}_at_zero"] = scores[name][:, zero[0]].mean()
+    # Where training diverges without the penalty, any finite loss is a benefit.
+    tested = len(zero) > 0 and not curve.diverged[seeds][:, zero[0]].any()
+    row["status"] = _status(losses, best, within, scores["validation_loss"][:, zero[0]] if tested else None)
     if row["status"] in ("interior", "multimodal"):
         low, high = _interval(lambdas, losses)
         row |= {"best_lambda": float(np.exp(vertex(np.log(lambdas), means)))}
@@ -67,9 +72,10 @@ def _row(curve: Curve) -> dict[str, Any] | None:
 
 
 def _status(losses: Floats, best: int, within: NDArray[np.bool_], at_zero: Floats | None) -> str:
-    # Where training diverged without the penalty, any finite loss is a benefit.
-    if at_zero is not None and not np.isnan(at_zero).any() and _lower_bound(at_zero - losses[:, best]) <= 0:
-        return "no_benefit"
+    if at_zero is not None:
+        gains = at_zero - losses[:, best]
+        if _lower_bound(gains[~np.isnan(gains)]) <= 0:
+            return "no_benefit"
     if best == 0:
         return "left_edge"
     if best == losses.shape[1] - 1:
@@ -128,8 +134,10 @@ def vertex(x: Floats, y: Floats) -> float:
 
 
 def _interval(lambdas: Floats, losses: Floats) -> tuple[float, float]:
-    """The 95 % percentile bootstrap interval of the best lambda, seeds resampled as whole blocks."""
+    """The 95 % percentile bootstrap interval of the best lambda, seeds in whole blocks; none with one."""
     count = len(losses)
+    if count < 2:
+        return np.nan, np.nan
     picks = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=BOOTSTRAPS) / count
     x = np.log(lambdas)
     found = np.array([vertex(x, means) for means in picks @ losses])

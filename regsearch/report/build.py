@@ -20,14 +20,13 @@ class Report:
     best_lambda: pd.DataFrame
     total: int
     missing: int
-    failed: int
 
 
 def write(results: Path) -> Report:
     """Rebuilds the tables of a results folder from its ledger.
 
-    The tables are made of every network that the folder's engine has trained, also those of a grid that was
-    larger before.
+    The tables are made of the networks of the present grid, trained by the engine of the last run; the ledger
+    may hold more.
 
     Raises:
         ResultsError: the folder is no results folder, or its ledger is damaged.
@@ -35,11 +34,14 @@ def write(results: Path) -> Report:
     study = folder.read(results)
     cells = grid.cells(folder.stored_spec(results), study.engine, study.content)
     trials = read_trials(results)
-    trials = trials[trials["engine"] == study.engine]
+    trials = trials[trials["trial"].isin(cell.trial for cell in cells)]
+    # The trial says which network it is, also after the spec gave it another name.
+    networks = {cell.trial: cell.network for cell in cells}
+    names = trials["trial"].map(lambda trial: networks[trial].name)
+    trials = trials.assign(architecture=names.astype("string"))
     found = list(curves(trials))
     best = best_lambda(found)
     write_csv(results / "response.csv", response(found))
     write_csv(results / "best_lambda.csv", best)
     finished = set(trials.loc[trials["status"] != "failed", "trial"])
-    missing = sum(cell.trial not in finished for cell in cells)
-    return Report(best, len(cells), missing, int((trials["status"] == "failed").sum()))
+    return Report(best, len(cells), sum(cell.trial not in finished for cell in cells))
