@@ -79,7 +79,7 @@ def one_core(width, barrier, answers):
     barrier.wait()
     after = matmul_rate()
     timed = {name: [] for name in epochs}
-    for _ in range(5):
+    for _ in range(25):
         for name, epoch in epochs.items():
             started = time.perf_counter()
             epoch(x, y, order, vx, vy, counted, *strengths).numpy()
