@@ -36,8 +36,7 @@ def build(
     for index, layer in enumerate(network.layers):
         arguments: dict[str, Any] = layer.arguments(network.width, classes)
         if initializer := arguments.get("kernel_initializer"):
-            settings = {"class_name": initializer, "config": {"seed": layer_seed(seed, START, index)}}
-            arguments["kernel_initializer"] = keras.initializers.get(settings)
+            arguments["kernel_initializer"] = seeded(initializer, seed, index)
         if layer.penalised:
             arguments["kernel_regularizer"] = regularizer()
         if layer.kind == "Dropout":
@@ -45,6 +44,11 @@ def build(
         kind = Dropout if layer.kind == "Dropout" else getattr(keras.layers, layer.kind)
         model.add(kind(**arguments, name=f"{index}_{layer.kind}"))
     return model
+
+
+def seeded(initializer: str, seed: int, layer: int) -> keras.initializers.Initializer:
+    """Keras's initializer of a name, drawing the start that follows from (seed, layer)."""
+    return keras.initializers.get({"class_name": initializer, "config": {"seed": layer_seed(seed, START, layer)}})
 
 
 def kernels(model: keras.Sequential) -> list[keras.Variable]:

@@ -14,7 +14,8 @@ from regsearch.convolution import convolve, product, slices
 from regsearch.dropout import kept
 from regsearch.grid import Network
 from regsearch.layers import LayerBase
-from regsearch.randomness import DROPOUT, START, layer_seed
+from regsearch.networks import seeded
+from regsearch.randomness import DROPOUT, layer_seed
 from regsearch.sizing import Size, window_of
 
 IMAGE, VECTOR = 4, 2
@@ -46,11 +47,7 @@ class MemberLayer(keras.layers.Layer):
 
     def start_kernel(self, seed: int) -> None:
         """Draws the kernel as Keras draws it for one network; biases start at 0."""
-        settings = {
-            "class_name": self.arguments["kernel_initializer"],
-            "config": {"seed": layer_seed(seed, START, self.index)},
-        }
-        one = keras.initializers.get(settings)(self.kernel.shape[1:])
+        one = seeded(self.arguments["kernel_initializer"], seed, self.index)(self.kernel.shape[1:])
         self.kernel.assign(tf.broadcast_to(one, self.kernel.shape))
         if self.arguments["use_bias"]:
             self.bias.assign(tf.zeros(self.bias.shape))
@@ -146,7 +143,7 @@ class Activation(MemberLayer):
 
 
 class Dropout(MemberLayer):
-    """Keras's Dropout, with the same mask for every member: the one that Keras draws for one network."""
+    """Keras's Dropout, with the same mask for every member: that of `dropout`, as the reference engine has it."""
 
     def build(self, shape: tuple[int, ...]) -> None:
         self.seed = self.add_weight(shape=(), initializer="zeros", dtype="int32", trainable=False, name="seed")
@@ -181,8 +178,7 @@ class BatchNormalization(MemberLayer):
 
     def build(self, shape: tuple[int, ...]) -> None:
         self.shared = len(shape) in (IMAGE, VECTOR)
-        self.axis = 0 if self.shared else 1
-        size = (self.members, shape[self.axis])
+        size = (self.members, shape[0 if self.shared else 1])
         self.moving_mean = self.add_weight(shape=size, initializer="zeros", trainable=False, name="moving_mean")
         self.moving_variance = self.add_weight(
             shape=size, initializer="ones", trainable=False, name="moving_variance"

@@ -73,7 +73,7 @@ def run(spec: Spec, results: Path, progress: Reporter, how: How) -> Outcome:
     """Trains what is missing of a study, then writes its tables.
 
     Raises:
-        SpecError, DatasetError, ResultsError: see `errors`.
+        SpecError, DeviceError, DatasetError, ResultsError: see `errors`.
     """
     started = time.perf_counter()
     shape = datasets.shape(spec)
