@@ -165,7 +165,7 @@ def report(results: Path, quiet: bool) -> None:
 
 def _summarise(report: "Report") -> None:
     """Prints the best lambdas as they stand in `best_lambda.csv`."""
-    table = report.best_lambda
+    table = report.tables.best_lambda
     if table.empty:
         click.echo("No network has finished yet, or all diverged: there is no best lambda.", err=True)
         return
@@ -187,6 +187,8 @@ def _summarise(report: "Report") -> None:
     named = [name.replace("_", " ") for name in axes]
     header = ["architecture", "weights", *named, "penalty", "status", "best lambda (95 %)", "test loss (at 0)"]
     _print_table(header, rows)
+    for sentences in report.verdict:
+        click.echo(sentences)
 
 
 def _workers(value: str) -> int | None:

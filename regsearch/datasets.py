@@ -2,18 +2,22 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from regsearch import planted
 from regsearch.errors import DatasetError
 from regsearch.randomness import NOISE, SPLIT, TEST_SPLIT, stream
 from regsearch.spec import Dataset, Spec
 
-Arrays = tuple[NDArray[np.float32], NDArray[np.int32]]
+Arrays = tuple[NDArray[np.float32], NDArray[np.int32] | NDArray[np.float32]]
+
+Loss = Literal["cross_entropy", "squared_error"]
+"""The data loss: of labels, or of targets that are numbers."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +26,12 @@ class Shape:
 
     Attributes:
         image: (height, width, channels).
-        classes: the number of classes.
+        classes: the number of classes, or of targets where they are numbers.
         pool: images that training and validation (and test, where `test` is 0) are drawn from.
         test: images of the dataset's own test set; 0 where it has none.
         content: tells this data from other data under the same name; part of what identifies a trial.
+        loss: the data loss that goes with its targets.
+        widening: what follows the width of the network: the image's channels, the targets, or nothing.
     """
 
     image: tuple[int, int, int]
@@ -33,6 +39,16 @@ class Shape:
     pool: int
     test: int
     content: str
+    loss: Loss = "cross_entropy"
+    widening: Literal["channels", "targets"] | None = None
+
+    def at(self, width: int | None) -> "Shape":
+        """The shape that a network of this width sees."""
+        if self.widening is None or width is None:
+            return self
+        if self.widening == "targets":
+            return replace(self, classes=width)
+        return replace(self, image=(*self.image[:2], width))
 
 
 @dataclass(frozen=True)
@@ -46,12 +62,13 @@ class Images:
 
 @dataclass(frozen=True)
 class Split:
-    """One seed's data. Images are (n, height, width, channels), labels (n,)."""
+    """One seed's data. Images are (n, height, width, channels), labels (n,), targets that are numbers (n, q)."""
 
     train: Arrays
     validation: Arrays
     test: Arrays
     classes: int
+    loss: Loss = "cross_entropy"
 
 
 NAMED = {
@@ -69,6 +86,8 @@ def shape(spec: Spec) -> Shape:
     Raises:
         DatasetError: a file cannot be used, or there are too few images.
     """
+    if spec.dataset.name == "planted":
+        return _planted_shape(spec)
     found = NAMED[spec.dataset.name] if spec.dataset.name in NAMED else _npz_shape(spec)
     asked = spec.dataset.validation + (0 if found.test else spec.dataset.test)
     for index, train in enumerate(spec.train_sizes()):
@@ -83,23 +102,30 @@ def shape(spec: Spec) -> Shape:
     return found
 
 
-def load(spec: Spec) -> Images:
+def load(spec: Spec) -> Images | None:
     """The spec's dataset, downloaded by Keras on first use where it is one of Keras's.
+
+    None for `planted`, which `split` draws.
 
     Raises:
         DatasetError: it cannot be had.
     """
-    loaders: dict[str, Callable[[Spec], Images]] = {"digits": _digits, "npz": _npz}
+    loaders: dict[str, Callable[[Spec], Images | None]] = {"digits": _digits, "npz": _npz, "planted": lambda _: None}
     return loaders.get(spec.dataset.name, _from_keras)(spec)
 
 
-def split(images: Images, dataset: Dataset, train_size: int, seed: int) -> Split:
-    """One seed's training, validation and test data, disjoint and shuffled.
+def split(images: Images | None, dataset: Dataset, train_size: int, seed: int, width: int | None) -> Split:
+    """One seed's training, validation and test data, disjoint and shuffled; of planted data, drawn for the width.
 
     Validation and test do not depend on the training-set size, and a smaller training set is part of a
     larger one. Label noise redraws a share of the training and validation labels uniformly among all
     classes (so some keep their class); test labels stay as they are.
     """
+    if images is None:
+        assert dataset.exponent is not None, "the spec requires an exponent of planted data"
+        assert width is not None, "and widths"
+        parts = planted.draw(dataset.exponent, width, seed, dataset.validation, dataset.test, train_size)
+        return Split(parts[2], parts[0], parts[1], parts[2][1].shape[1], "squared_error")
     x, y = images.pool
     order = stream(seed, SPLIT).permutation(len(x))
     if images.test is None:
@@ -113,6 +139,16 @@ def split(images: Images, dataset: Dataset, train_size: int, seed: int) -> Split
     noisy = np.where(redrawn, noise.integers(images.classes, size=len(y)), y).astype(np.int32)
     validation, train = order[: dataset.validation], order[dataset.validation :][:train_size]
     return Split((x[train], noisy[train]), (x[validation], noisy[validation]), test, images.classes)
+
+
+def _planted_shape(spec: Spec) -> Shape:
+    """At width 1; the data are drawn anew for every seed, as many as are asked for."""
+    exponent = spec.dataset.exponent
+    assert exponent is not None, "the spec requires an exponent of planted data"
+    channels, targets = planted.sizes(exponent, 1)
+    widening: Literal["channels", "targets"] = "targets" if exponent < 0 else "channels"
+    image = (planted.SIDE, planted.SIDE, channels)
+    return Shape(image, targets, 2**31, 2**31, "planted", "squared_error", widening)
 
 
 def _digits(_: Spec) -> Images:

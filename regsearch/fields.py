@@ -120,7 +120,7 @@ Pair = Annotated[tuple[Positive, Positive], BeforeValidator(_pair)]
 
 @dataclass(frozen=True)
 class Count:
-    """A number of filters or units: `factor` times the width, times the number of classes, or as it is."""
+    """A number of filters or units: `factor` times the width or the number of classes (or outputs), or as it is."""
 
     factor: int
     of: str | None = None
@@ -137,7 +137,7 @@ class Count:
         return self.of if self.factor == 1 else f"{self.factor}*{self.of}"
 
 
-_MULTIPLE = re.compile(r"(?:([1-9][0-9]{0,8}) *\* *)?(width|classes)(?: *\* *([1-9][0-9]{0,8}))?")
+_MULTIPLE = re.compile(r"(?:([1-9][0-9]{0,8}) *\* *)?(width|classes|outputs)(?: *\* *([1-9][0-9]{0,8}))?")
 
 
 def _count(value: Any) -> Count:
@@ -148,7 +148,7 @@ def _count(value: Any) -> Count:
     match = _MULTIPLE.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None or (match[1] and match[3]):
         raise wrong("a whole number from 1, `width`, a whole-number multiple such as `2*width`, or `classes`")
-    return Count(int(match[1] or match[3] or 1), match[2])
+    return Count(int(match[1] or match[3] or 1), match[2].replace("outputs", "classes"))
 
 
 Size = Annotated[Any, BeforeValidator(_count)]

@@ -17,13 +17,17 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from regsearch import grid, spec
+from regsearch.datasets import Shape
 from regsearch.errors import ResultsError, SpecError
 from regsearch.grid import WIDTHS
 from regsearch.ledger import EPOCHS, TRIALS, unusable
 from regsearch.spec import Spec
 
 SPEC, STUDY, LOCK, HOLDER = "spec.yaml", "study.json", ".lock", ".lock-holder"
-OURS = (TRIALS, EPOCHS, "response.csv", "best_lambda.csv", "keras_tuner")
+OURS = (
+    TRIALS, EPOCHS, "response.csv", "best_lambda.csv", "scaling.csv", "transfer.csv", "stability.csv",
+    "mechanism.csv", "keras_tuner",
+)  # fmt: skip
 PACKAGES = ("regsearch", "tensorflow", "keras", "keras-tuner", "numpy", "pandas", "scipy", "scikit-learn")
 
 
@@ -42,6 +46,12 @@ class Study:
     def content(self) -> str:
         """The dataset's content, as `datasets.shape` states it."""
         return str(self.facts["content"])
+
+    @property
+    def classes(self) -> int | None:
+        """The number of classes; None where targets are numbers, or an earlier version did not write it."""
+        classes = self.facts.get("classes")
+        return classes if isinstance(classes, int) and classes > 1 else None
 
 
 @contextmanager
@@ -72,7 +82,7 @@ def held(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def claim(folder: Path, study: Spec, engine: str, content: str) -> None:
+def claim(folder: Path, study: Spec, engine: str, shape: Shape) -> None:
     """Writes `spec.yaml` and `study.json`, unless the folder holds another study.
 
     Raises:
@@ -80,7 +90,7 @@ def claim(folder: Path, study: Spec, engine: str, content: str) -> None:
     """
     if (folder / SPEC).exists() and (folder / STUDY).exists():
         earlier = read(folder)
-        differences = list(_differences(_identity(folder, earlier), grid.identity(study, content)))
+        differences = list(_differences(_identity(folder, earlier), grid.identity(study, shape.content)))
         if differences:
             raise ResultsError(
                 f"{folder}: expected the results of this study, got those of another; what differs:\n"
@@ -98,8 +108,9 @@ def claim(folder: Path, study: Spec, engine: str, content: str) -> None:
         facts = {"name": study.name, "created": _now()}
     facts |= {
         "engine": engine,
-        "content": content,
-        "fingerprint": _fingerprint(grid.identity(study, content)),
+        "content": shape.content,
+        "classes": shape.classes if shape.loss == "cross_entropy" else None,
+        "fingerprint": _fingerprint(grid.identity(study, shape.content)),
         "seeds": list(study.grid.seed_values()),
     }
     write_text(folder / STUDY, json.dumps(facts, indent=2) + "\n")  # first: a kill in between leaves a fresh folder

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -81,27 +81,44 @@ def networks(spec: Spec) -> tuple[Network, ...]:
     return tuple(Network(item.name, None, item.layers) for item in spec.architectures or ())
 
 
+Strength = tuple[PenaltyBase | None, float]
+"""A penalty and its lambda; no penalty goes with lambda 0."""
+
+
 def cells(spec: Spec, engine: str, content: str) -> list[Cell]:
-    """Every cell of the grid, in the order it is trained, each once.
+    """Every cell of the spec's grid, in the order it is trained, each once.
 
     Args:
         spec: the study.
         engine: the engine that trains it; part of what determines a network's numbers.
         content: the dataset's content, as `datasets.shape` states it.
     """
-    return list(_cells(spec, engine, content))
-
-
-def _cells(spec: Spec, engine: str, content: str) -> Iterator[Cell]:
     lambdas = spec.grid.lambda_values()
-    strengths: list[tuple[PenaltyBase | None, float]] = [(None, 0.0)] if 0.0 in lambdas else []
+    strengths: list[Strength] = [(None, 0.0)] if 0.0 in lambdas else []
     strengths += [(penalty, lam) for penalty in spec.grid.penalties for lam in lambdas if lam > 0]
+    return cells_at(spec, engine, content, lambda *_: strengths)
+
+
+def cells_at(
+    spec: Spec, engine: str, content: str, strengths: Callable[[str, float, int], Sequence[Strength]]
+) -> list[Cell]:
+    """The cells of each network, learning rate and training-set size with penalties and lambdas of its own.
+
+    Args:
+        spec: the study.
+        engine: see `cells`.
+        content: see `cells`.
+        strengths: penalties and lambdas by network's name, learning rate and training-set size.
+    """
+    found = []
     for network in networks(spec):
         fixed = {"engine": engine, "layers": _layers(network), **_data(spec, content), **_training(spec)}
+        if spec.dataset.name == "planted":
+            fixed["width"] = network.width  # planted data follow it, also where no layer does
         for learning_rate in spec.learning_rates():
             for train_size in spec.train_sizes():
                 for seed in spec.grid.seed_values():
-                    for penalty, lam in strengths:
+                    for penalty, lam in strengths(network.name, learning_rate, train_size):
                         axes = {
                             "penalty": penalty.name if penalty else NONE,
                             "lambda": lam,
@@ -110,7 +127,8 @@ def _cells(spec: Spec, engine: str, content: str) -> Iterator[Cell]:
                             "seed": seed,
                         }
                         trial = _hash({**fixed, **axes})
-                        yield Cell(trial, network, penalty, lam, learning_rate, train_size, seed, engine)
+                        found.append(Cell(trial, network, penalty, lam, learning_rate, train_size, seed, engine))
+    return found
 
 
 def populations(cells: Iterable[Cell], members: int) -> list[Population]:
@@ -137,17 +155,19 @@ def identity(spec: Spec, content: str) -> dict[str, Any]:
 
 
 def _data(spec: Spec, content: str) -> dict[str, Any]:
-    dataset = spec.dataset.model_dump(exclude={"train", "path"}, exclude_defaults=True)
+    dataset = spec.dataset.model_dump(exclude={"train", "path", "draws"}, exclude_defaults=True)
     return {"dataset": {**dataset, "content": content}}
 
 
 def _training(spec: Spec) -> dict[str, Any]:
     optimizer = spec.training.optimizer
     settings = optimizer.model_dump(exclude={"learning_rate"}, exclude_defaults=True)
+    steps = spec.training.steps_per_epoch
     return {
         "optimizer": {optimizer.kind: settings},
         "batch_size": spec.training.batch_size,
         "epochs": spec.training.epochs,
+        **({"steps_per_epoch": steps} if steps else {}),
     }
 
 

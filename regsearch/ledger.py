@@ -20,7 +20,7 @@ from regsearch.errors import ResultsError
 from regsearch.records import Epoch, Record, Status, Trial, columns
 
 TRIALS, EPOCHS = "trials.csv", "epochs.csv"
-_SCORES = ("train_loss", "penalty_value", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy")
+_SCORES = ("train_loss", "penalty_value", "validation_loss", "test_loss")
 
 log = logging.getLogger(__name__)
 

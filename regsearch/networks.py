@@ -68,6 +68,7 @@ def weigh(spec: Spec, shape: Shape) -> dict[Network, Counts]:
     """Builds every network of the spec, whose layers fit (`sizing.measure`), and counts its weights."""
     found = {}
     for network in networks(spec):
-        found[network] = counts(build(network, shape.image, shape.classes, seed=0))
+        seen = shape.at(network.width)
+        found[network] = counts(build(network, seen.image, seen.classes, seed=0))
         keras.backend.clear_session(free_memory=False)
     return found

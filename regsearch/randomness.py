@@ -19,18 +19,20 @@ def layer_seed(seed: int, purpose: int, layer: int) -> int:
     return int(stream(seed, purpose, layer).integers(2**31))
 
 
-def batches(seed: int, epoch: int, size: int, batch_size: int) -> NDArray[np.int32]:
+def batches(seed: int, epoch: int, size: int, batch_size: int, steps: int | None = None) -> NDArray[np.int32]:
     """The shuffled training indices of one epoch.
 
     Args:
         seed: the trial's seed.
         epoch: counted from 1.
         size: the number of training images.
-        batch_size: images a step; the last, smaller batch is filled up from the same shuffle.
+        batch_size: images a step; the last, smaller batch of a pass is filled up from the same shuffle.
+        steps: how many; one pass unless given. Each pass has a shuffle of its own.
 
     Returns:
         Indices, (steps, batch_size).
     """
-    order = stream(seed, BATCHES, epoch).permutation(size)
-    steps = -(-size // batch_size)
-    return np.resize(order, (steps, batch_size)).astype(np.int32)
+    shuffles, in_pass = stream(seed, BATCHES, epoch), -(-size // batch_size)
+    passes = 1 if steps is None else -(-steps // in_pass)
+    order = np.concatenate([np.resize(shuffles.permutation(size), (in_pass, batch_size)) for _ in range(passes)])
+    return order[:steps].astype(np.int32)

@@ -22,6 +22,7 @@ class Epoch:
     """One row of `epochs.csv`; epoch 0 is the start, before any training.
 
     Attributes:
+        validation_accuracy: None where targets are numbers.
         train_loss: the mean data loss over the epoch's batches, each before its step.
         penalty_value: the penalty at the epoch's end; 0 for `decoupled`, which is outside the loss.
         gradient_norm: the largest norm of the gradient of data loss and penalty together in the epoch.
@@ -34,7 +35,7 @@ class Epoch:
     train_loss: float | None
     penalty_value: float
     validation_loss: float
-    validation_accuracy: float
+    validation_accuracy: float | None
     gradient_norm: float | None
     sum_abs_weights: float
     sum_squared_weights: float
@@ -112,18 +113,20 @@ class Record:
     attempt: int = 1
 
 
-def completed(cell: Cell, counts: Counts, epochs: list[Epoch], test: tuple[float, float], seconds: float) -> Record:
+def completed(
+    cell: Cell, counts: Counts, epochs: list[Epoch], test: tuple[float, float | None], seconds: float
+) -> Record:
     """The record of a network that trained to its last epoch; one whose test loss is no number diverged in it.
 
     Args:
         cell: where it stands in the grid.
         counts: its weights.
         epochs: the start and every epoch.
-        test: loss and accuracy on the test data.
+        test: loss and accuracy on the test data; no accuracy where targets are numbers.
         seconds: what it took, compiling included.
     """
     last = epochs[-1]
-    if not all(map(math.isfinite, test)):
+    if not math.isfinite(test[0]):
         return diverged(cell, counts, epochs[:-1], last.epoch, seconds)
     trained = epochs[1:]
     best = min(trained, key=lambda epoch: epoch.validation_loss)

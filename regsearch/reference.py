@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from regsearch.datasets import Arrays, Split
+from regsearch.datasets import Arrays, Loss, Split
 from regsearch.grid import Cell, Population
 from regsearch.interrupt import checkpoint
 from regsearch.networks import build, counts, kernels
@@ -39,18 +39,13 @@ def _train_one(cell: Cell, split: Split, training: Training) -> Record:
     optimizer.exclude_from_weight_decay(_not_in(kernels(model), model.trainable_variables))
     model.compile(
         optimizer,
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=[
-            keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="data_loss"),
-            keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
-        ],
+        **_scoring(split.loss),
     )
     recorder = _Recorder(cell.trial, model, optimizer, split.validation)
-    steps = -(-cell.train_size // training.batch_size)
     model.fit(
         _stream(split.train, cell, training),
         epochs=training.epochs,
-        steps_per_epoch=steps,
+        steps_per_epoch=training.steps(cell.train_size),
         validation_data=split.validation,
         validation_batch_size=SCORED_AT_ONCE,
         shuffle=False,
@@ -71,6 +66,20 @@ def _regularizer(l1: float, l2: float) -> keras.regularizers.Regularizer | None:
     if l1:
         return keras.regularizers.L1(l1)
     return keras.regularizers.L2(l2) if l2 else None
+
+
+def _scoring(loss: Loss) -> dict[str, Any]:
+    """Keras's loss, and the metrics of the same loss alone and of accuracy."""
+    if loss == "squared_error":
+        return {
+            "loss": keras.losses.MeanSquaredError(),
+            "metrics": [keras.metrics.MeanSquaredError(name="data_loss")],
+        }
+    metrics = [
+        keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="data_loss"),
+        keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
+    ]
+    return {"loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True), "metrics": metrics}
 
 
 def _optimizer(settings: OptimizerBase, learning_rate: float, decay: float) -> Any:
@@ -100,16 +109,16 @@ def _stream(data: Arrays, cell: Cell, training: Training) -> tf.data.Dataset:
 
     def indices() -> Any:
         for epoch in range(1, training.epochs + 1):
-            yield from batches(cell.seed, epoch, cell.train_size, training.batch_size)
+            yield from batches(cell.seed, epoch, cell.train_size, training.batch_size, training.steps_per_epoch)
 
     order = tf.data.Dataset.from_generator(indices, output_signature=tf.TensorSpec(training.batch_size, tf.int32))
     return order.map(lambda rows: (tf.gather(x, rows), tf.gather(y, rows)))
 
 
-def _score(model: keras.Sequential, data: Arrays) -> tuple[float, float]:
-    """Data loss and accuracy."""
+def _score(model: keras.Sequential, data: Arrays) -> tuple[float, float | None]:
+    """Data loss and, where there are labels, accuracy."""
     scores = model.evaluate(*data, batch_size=SCORED_AT_ONCE, verbose=0, return_dict=True)
-    return scores["data_loss"], scores["accuracy"]
+    return scores["data_loss"], scores.get("accuracy")
 
 
 class _Recorder(keras.callbacks.Callback):
@@ -125,7 +134,7 @@ class _Recorder(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         loss, accuracy = _score(self.network, self.validation)
-        self.record({"val_data_loss": loss, "val_accuracy": accuracy}, None)
+        self.record({"val_data_loss": loss} | ({} if accuracy is None else {"val_accuracy": accuracy}), None)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.epoch = epoch + 1
@@ -148,7 +157,7 @@ class _Recorder(keras.callbacks.Callback):
             train_loss=logs.get("data_loss"),
             penalty_value=float(sum(self.network.losses, start=tf.constant(0.0))),
             validation_loss=logs["val_data_loss"],
-            validation_accuracy=logs["val_accuracy"],
+            validation_accuracy=logs.get("val_accuracy"),
             gradient_norm=gradient_norm,
             sum_abs_weights=float(sum(tf.reduce_sum(tf.abs(kernel.value)) for kernel in self.kernels)),
             sum_squared_weights=float(sum(tf.reduce_sum(tf.square(kernel.value)) for kernel in self.kernels)),

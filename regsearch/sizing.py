@@ -76,7 +76,7 @@ def measure(spec: Spec, shape: Shape) -> dict[Network, Size]:
     for index, network in enumerate(networks(spec)):
         where = ("architecture", "layers") if spec.architecture else ("architectures", index, "layers")
         at = f" at width {network.width}" if network.width else ""
-        size, wrong = _size(network, shape, spec.training.batch_size)
+        size, wrong = _size(network, shape.at(network.width), spec.training.batch_size)
         if size is None:
             layer, message = wrong
             kind = (network.layers[layer].kind,)

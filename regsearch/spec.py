@@ -37,13 +37,17 @@ from regsearch.optimizers import OPTIMIZERS, Optimizer
 from regsearch.penalties import PENALTIES, Penalty
 from regsearch.source import Location, Source
 
-DatasetName = Literal["digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "npz"]
+DatasetName = Literal["digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "npz", "planted"]
 MAX_TRIALS = 100_000
 SMALLEST_LAMBDA = 1e-30
 
 
 class Dataset(Section):
-    """Which images, how many of them, and how noisy their labels are made."""
+    """Which images, how many of them, and how noisy their labels are made.
+
+    Of `planted` data the best L2 lambda goes with the weights by a known `exponent`; the report parts the seeds
+    into `draws` studies of their own and says how well these find it.
+    """
 
     name: DatasetName
     path: Text | None = None
@@ -51,9 +55,19 @@ class Dataset(Section):
     validation: Positive
     test: Positive
     label_noise: Fraction = 0.0
+    exponent: Annotated[Integer, Field(ge=-1, le=1)] | None = None
+    draws: Positive = 1
 
     @model_validator(mode="after")
-    def _path_goes_with_npz(self) -> Self:
+    def _arguments_go_with_the_name(self) -> Self:
+        planted = self.name == "planted"
+        if (self.exponent is not None) != planted:
+            expected = "an `exponent` of -1, 0 or 1 with the dataset planted, and with no other"
+            raise wrong(expected, f"name {self.name}, exponent {self.exponent}")
+        if planted and self.label_noise:
+            raise wrong("no `label_noise` with the dataset planted, whose targets are numbers", str(self.label_noise))
+        if self.draws > 1 and not planted:
+            raise wrong("`draws` with the dataset planted alone", f"name {self.name}, draws {self.draws}")
         if (self.path is not None) != (self.name == "npz"):
             raise wrong("a `path` with the dataset npz, and with no other", f"name {self.name}, path {self.path}")
         return self
@@ -132,7 +146,11 @@ def _seeds(value: Any) -> Any:
 
 
 class Grid(Section):
-    """The axes: every combination is trained."""
+    """The axes: every combination is trained.
+
+    `extend` is how many decades the lambdas may grow beyond an edge where an optimum sits, `refine` how many
+    lambdas a decade are added around each optimum once it is found; 0 turns either off.
+    """
 
     penalties: Annotated[tuple[Penalty, ...], NonEmpty, Distinct]
     lambdas: Lambdas
@@ -140,6 +158,8 @@ class Grid(Section):
     learning_rates: Annotated[tuple[Rate, ...], NonEmpty, Distinct] | None = None
     train_sizes: Annotated[tuple[Positive, ...], NonEmpty, Distinct] | None = None
     max_trials: Positive = MAX_TRIALS
+    extend: Annotated[Integer, Field(ge=0, le=30)] = 0
+    refine: Annotated[Integer, Field(ge=0, le=100)] = 0
 
     def lambda_values(self) -> tuple[float, ...]:
         """Every lambda, 0 included where asked for, in rising order."""
@@ -154,6 +174,7 @@ class Grid(Section):
 class Training(Section):
     """How each network is trained.
 
+    `steps_per_epoch` is one pass over the training images unless it is given; scores are recorded once an epoch.
     `memory_gib` bounds what the networks that train together may take in one worker; it changes no numbers
     beyond rounding.
     """
@@ -161,7 +182,12 @@ class Training(Section):
     optimizer: Optimizer
     batch_size: Positive = 32
     epochs: Annotated[Positive, Field(le=100_000)]
+    steps_per_epoch: Positive | None = None
     memory_gib: Annotated[Number, Field(gt=0, le=1e6)] = 2.0
+
+    def steps(self, train_size: int) -> int:
+        """Steps of an epoch."""
+        return self.steps_per_epoch or -(-train_size // self.batch_size)
 
 
 class Spec(Section):
@@ -190,6 +216,10 @@ class Spec(Section):
         """The grid's training-set sizes, or the dataset's."""
         sizes = self.grid.train_sizes or (self.dataset.train,)
         return tuple(size for size in sizes if size is not None)
+
+    def steps(self) -> dict[int, int]:
+        """Training steps in all, by training-set size."""
+        return {size: self.training.epochs * self.training.steps(size) for size in self.train_sizes()}
 
     def problem(self, location: Location, message: str) -> str:
         """One line of an error about this spec, with file and line."""
@@ -228,9 +258,13 @@ def _across_fields(spec: Spec) -> list[tuple[Location, str]]:
     if (spec.architecture is None) == (spec.architectures is None):
         got = "neither" if spec.architecture is None else "both"
         found.append(((), f"expected either `architecture` with widths or a list `architectures`, got {got}"))
+    if spec.architecture is None and spec.dataset.name == "planted":
+        message = "expected `architecture` with widths, which planted data follow, got `architectures`"
+        found.append((("dataset", "name"), message))
     if spec.architecture is not None:
         sizes = [count for layer in spec.architecture.layers for count in layer.counts()]
-        if len(spec.architecture.widths) > 1 and not any(count.of == "width" for count in sizes):
+        follows = any(count.of == "width" for count in sizes) or spec.dataset.name == "planted"
+        if len(spec.architecture.widths) > 1 and not follows:
             message = "expected `width` in at least one layer, got layers that are the same at every width"
             found.append((("architecture", "layers"), message))
     names: dict[str, int] = {}

@@ -1,17 +1,21 @@
 """The pipeline: a spec and a folder in, a ledger and its tables out."""
 
 import time
-from collections.abc import Container
+from collections.abc import Container, Iterator
+from concurrent.futures import Executor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
-from regsearch import backend, datasets, folder, grid, report, sizing, workers
+from regsearch import backend, datasets, folder, grid, growth, report, sizing, workers
+from regsearch.datasets import Shape
 from regsearch.errors import DeviceError
 from regsearch.grid import Cell, Network, Population
 from regsearch.interrupt import at_checkpoints
 from regsearch.layers import Conv2D
-from regsearch.ledger import Ledger
+from regsearch.ledger import Ledger, read_trials
 from regsearch.progress import Reporter
 from regsearch.records import Record
 from regsearch.report import Report
@@ -70,7 +74,7 @@ class Outcome:
 
 
 def run(spec: Spec, results: Path, progress: Reporter, how: How) -> Outcome:
-    """Trains what is missing of a study, then writes its tables.
+    """Trains what is missing of a study, round by round as its grid grows, then writes its tables.
 
     Raises:
         SpecError, DeviceError, DatasetError, ResultsError: see `errors`.
@@ -78,13 +82,12 @@ def run(spec: Spec, results: Path, progress: Reporter, how: How) -> Outcome:
     started = time.perf_counter()
     shape = datasets.shape(spec)
     sizes = sizing.measure(spec, shape)
-    cells = grid.cells(spec, how.engine, shape.content)
     datasets.load(spec)  # workers load it again; but a download, or its failure, belongs before the folder is touched
     with folder.held(results):
-        folder.claim(results, spec, how.engine, shape.content)
+        folder.claim(results, spec, how.engine, shape)
         ledger = Ledger(results)
-        finished = [cell for cell in cells if cell.trial in ledger.finished]
-        jobs = list(_jobs(cells, ledger.finished, sizes, spec, how))
+        cells: list[Cell] = []
+        trained = 0
         failed: dict[str, str] = {}
         tried_again: list[str] = []
 
@@ -96,20 +99,26 @@ def run(spec: Spec, results: Path, progress: Reporter, how: How) -> Outcome:
             tried_again.extend(record.trial.trial for record in found if record.attempt > 1)
             progress.advance(found)
 
-        progress.start(len(cells), len(finished))
-        if jobs:
-            processes = how.processes(len(jobs))
-            threads = jobs[0].threads
-            with at_checkpoints(), workers.pool(processes, how.kind, threads) as pool:
-                backend.start(threads, how.kind)
-                from regsearch.tuner import GridTuner
-
-                tuner = GridTuner(cells, results, shape)
-                tuner.adopt(finished, ledger.finished)
+        with ExitStack() as stack:
+            tuner = None
+            for added in growth.rounds(spec, how.engine, shape.content, lambda: read_trials(results)):
+                cells += added
+                jobs = _jobs(added, ledger.finished, sizes, spec, how)
+                missing = sum(len(job.population.cells) for job in jobs)
+                progress.start(len(cells), len(cells) - missing)
+                if not jobs:
+                    continue
+                if tuner is None:
+                    processes = how.processes(len(jobs))
+                    pool = stack.enter_context(_pool(processes, how, jobs[0].threads))
+                    tuner = _tuner(results, shape)
+                tuner.grow(cells, ledger.finished)
                 tuner.search(jobs, partial(workers.train, spec, pool, 2 * processes or 1), keep)
+                trained += missing
+        if trained:
             folder.note_run(
                 results,
-                trained=sum(len(job.population.cells) for job in jobs),
+                trained=trained,
                 tried_again=tried_again,
                 engine=how.engine,
                 device=how.kind,
@@ -117,11 +126,25 @@ def run(spec: Spec, results: Path, progress: Reporter, how: How) -> Outcome:
                 lowerings=_lowerings(sizes, how) if how.engine == "population" else {},
                 seconds=round(time.perf_counter() - started, 3),
             )
-        return Outcome(len(cells) - len(finished), failed, report.write(results))
+        return Outcome(trained, failed, report.write(results))
+
+
+@contextmanager
+def _pool(processes: int, how: How, threads: int) -> Iterator[Executor]:
+    """Workers, with TensorFlow started here too."""
+    with at_checkpoints(), workers.pool(processes, how.kind, threads) as pool:
+        backend.start(threads, how.kind)
+        yield pool
+
+
+def _tuner(results: Path, shape: Shape) -> Any:
+    from regsearch.tuner import GridTuner
+
+    return GridTuner(results, shape)
 
 
 def _jobs(cells: list[Cell], finished: Container[str], sizes: dict[Network, Size], spec: Spec, how: How) -> list[Job]:
-    """What is missing of the whole grid's populations, the longest first."""
+    """What is missing of the populations of a round's cells, the longest first."""
     found = []
     for network, size in sizes.items():
         members = 1 if how.engine == "reference" else size.members(how.kind, spec.training.memory_gib)

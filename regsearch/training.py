@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from regsearch.datasets import Arrays, Split
+from regsearch.datasets import Arrays, Loss, Split
 from regsearch.grid import Network, Population
 from regsearch.interrupt import checkpoint
 from regsearch.optimizers import OptimizerBase
@@ -48,10 +48,12 @@ def train(
     started = time.perf_counter()
     image = tuple(int(size) for size in split.train[0].shape[1:])
     first = population.first
-    trainer = _trainer(first.network, image, split.classes, members, training, size, device, lowering)
+    trainer = _trainer(first.network, image, split.classes, split.loss, members, training, size, device, lowering)
     scores = trainer.run(population, split, training.epochs)
     seconds = (time.perf_counter() - started) / len(population.cells)
-    return [_record(population, member, trainer.counts, scores, seconds) for member in range(len(population.cells))]
+    labelled = split.loss == "cross_entropy"
+    members_in = range(len(population.cells))
+    return [_record(population, member, trainer.counts, scores, labelled, seconds) for member in members_in]
 
 
 @lru_cache(maxsize=2)
@@ -89,13 +91,15 @@ class Trainer:
         network: Network,
         image: tuple[int, int, int],
         classes: int,
+        loss: Loss,
         members: int,
         training: Training,
         size: Size,
         device: str,
         lowering: str | None = None,
     ) -> None:
-        self.members, self.batch_size = members, training.batch_size
+        self.members, self.batch_size, self.steps = members, training.batch_size, training.steps_per_epoch
+        self._losses = {"cross_entropy": self._cross_entropy, "squared_error": self._squared_error}[loss]
         self.model = PopulationModel(network, classes, members, size, device, lowering)
         self.model(tf.zeros((training.batch_size, *image)))
         self.weights = self.model.trainable_variables
@@ -132,7 +136,7 @@ class Trainer:
         finite = [np.ones(self.members, bool)]
         for number in range(1, epochs + 1):
             checkpoint()
-            order = tf.constant(batches(first.seed, number, first.train_size, self.batch_size))
+            order = tf.constant(batches(first.seed, number, first.train_size, self.batch_size, self.steps))
             found = self.epoch(x, y, order, *scored, l1, l2, decay).numpy().astype(np.float64)
             train_loss, norm, ok, loss, accuracy, *sums = found
             rows.append(self._row(train_loss, np.array(sums), np.array([loss, accuracy]), norm))
@@ -155,7 +159,7 @@ class Trainer:
 
     # What follows is compiled.
 
-    def _losses(self, x: tf.Tensor, y: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+    def _cross_entropy(self, x: tf.Tensor, y: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
         """Cross-entropy and whether the class is right, each (members, batch)."""
         logits = self.model(x, training=training)
         shifted = logits - tf.stop_gradient(tf.reduce_max(logits, axis=1, keepdims=True))
@@ -163,6 +167,11 @@ class Trainer:
         losses = tf.math.log(tf.reduce_sum(tf.exp(shifted), axis=1)) - tf.reduce_sum(shifted * chosen, axis=1)
         right = tf.argmax(logits, axis=1, output_type=tf.int32) == y
         return losses, tf.cast(right, tf.float32)
+
+    def _squared_error(self, x: tf.Tensor, y: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        """The squared error, averaged over the targets, and no accuracy, each (members, batch)."""
+        losses = tf.reduce_mean(tf.square(self.model(x, training=training) - tf.transpose(y)), axis=1)
+        return losses, tf.zeros_like(losses)
 
     def _weigh(self, l1: tf.Tensor, l2: tf.Tensor) -> tf.Tensor:
         """The penalty, Σ|w| and Σw² over the penalised weights, (3, members)."""
@@ -206,10 +215,10 @@ class Trainer:
 
         Args:
             x: training images, (n, height, width, channels).
-            y: their labels, (n,).
+            y: their labels (n,), or targets (n, q).
             order: the indices of each step's batch, (steps, batch).
             vx: validation images in parts, (parts, images, height, width, channels).
-            vy: their labels, (parts, images).
+            vy: theirs, (parts, images) or (parts, images, q).
             counted: 1 for each image that counts, 0 for what fills the last part up.
             l1: strengths, (members,).
             l2: likewise.
@@ -255,10 +264,13 @@ def _parts(data: Arrays) -> tuple[NDArray[Any], ...]:
     parts = -(-len(x) // size)
     rows = np.resize(np.arange(len(x)), parts * size)
     counted = (np.arange(parts * size) < len(x)).astype(np.float32)
-    return x[rows].reshape(parts, size, *x.shape[1:]), y[rows].reshape(parts, size), counted.reshape(parts, size)
+    images, targets = (values[rows].reshape(parts, size, *values.shape[1:]) for values in (x, y))
+    return images, targets, counted.reshape(parts, size)
 
 
-def _record(population: Population, member: int, counts: Counts, scores: Scores, seconds: float) -> Record:
+def _record(
+    population: Population, member: int, counts: Counts, scores: Scores, labelled: bool, seconds: float
+) -> Record:
     """One member's record; it diverged in the first epoch that is not all numbers."""
     cell = population.cells[member]
     epochs: list[Epoch] = []
@@ -268,8 +280,11 @@ def _record(population: Population, member: int, counts: Counts, scores: Scores,
         named = dict(zip(MEASURES, map(float, values), strict=True))
         if number == 0:
             named |= {"train_loss": None, "gradient_norm": None}  # type: ignore[dict-item]
+        if not labelled:
+            named |= {"validation_accuracy": None}  # type: ignore[dict-item]
         epoch = Epoch(trial=cell.trial, epoch=number, **named)
         if not (finite and epoch.finite()):
             return diverged(cell, counts, epochs, number, seconds)
         epochs.append(epoch)
-    return completed(cell, counts, epochs, (float(scores.test[0, member]), float(scores.test[1, member])), seconds)
+    accuracy = float(scores.test[1, member]) if labelled else None
+    return completed(cell, counts, epochs, (float(scores.test[0, member]), accuracy), seconds)

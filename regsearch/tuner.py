@@ -29,18 +29,22 @@ class GridOracle(kt.Oracle):
     not a number, and three failures in a row are no reason to stop a grid.
     """
 
-    def __init__(self, cells: Sequence[Cell]) -> None:
+    def __init__(self) -> None:
         super().__init__(
             objective=kt.Objective("validation_loss", "min"),
-            max_trials=len(cells),
-            hyperparameters=_space(cells),
+            hyperparameters=kt.HyperParameters(),
             allow_new_entries=False,
             tune_new_entries=False,
             seed=1,
-            max_consecutive_failed_trials=len(cells) + 1,
         )
         self.verbose = 0
         self.unsaved: list[kt_trial.Trial] = []
+
+    def grow(self, cells: Sequence[Cell]) -> None:
+        """Makes the search space that of these cells."""
+        self.hyperparameters = _space(cells)
+        self.max_trials = len(cells)
+        self.max_consecutive_failed_trials = len(cells) + 1
 
     def begin(self, cell: Cell) -> kt_trial.Trial:
         """Hands out the trial of one cell."""
@@ -57,7 +61,8 @@ class GridOracle(kt.Oracle):
         trial = self.trials[row.trial]
         if row.status == "completed":
             scores = {"validation_loss": row.validation_loss, "validation_accuracy": row.validation_accuracy}
-            self.update_trial(row.trial, scores, step=row.epochs or 0)
+            known = {name: score for name, score in scores.items() if score is not None}
+            self.update_trial(row.trial, known, step=row.epochs or 0)
             trial.status = "COMPLETED"
         else:
             trial.status = "FAILED"
@@ -85,26 +90,26 @@ class GridOracle(kt.Oracle):
 class GridTuner(kt.Tuner):
     """Trains the grid, a population at a time."""
 
-    def __init__(self, cells: Sequence[Cell], folder: Path, shape: Shape) -> None:
-        """Starts a search over all cells, those already in the ledger included.
+    def __init__(self, folder: Path, shape: Shape) -> None:
+        """Starts a search over no cells yet.
 
         Args:
-            cells: the whole grid.
             folder: the results folder.
             shape: of the dataset, for rebuilding networks from hyperparameters.
         """
-        super().__init__(
-            GridOracle(cells), GridHyperModel(cells, shape), directory=folder, project_name=FOLDER, overwrite=True
-        )
+        super().__init__(GridOracle(), GridHyperModel(shape), directory=folder, project_name=FOLDER, overwrite=True)
 
     def _populate_initial_space(self) -> None:
         """The space is known in full: there is nothing to find by building networks."""
 
-    def adopt(self, cells: Iterable[Cell], rows: Mapping[str, Trial]) -> None:
-        """Takes over what the ledger already has."""
+    def grow(self, cells: Sequence[Cell], rows: Mapping[str, Trial]) -> None:
+        """Makes the search that over these cells, taking over those that the ledger had."""
+        self.oracle.grow(cells)
+        self.hypermodel.grow(cells)
         for cell in cells:
-            self.oracle.begin(cell)
-            self.oracle.end(rows[cell.trial])
+            if cell.trial in rows and cell.trial not in self.oracle.trials:
+                self.oracle.begin(cell)
+                self.oracle.end(rows[cell.trial])
         self.oracle.save_population()
 
     def search(
@@ -137,18 +142,21 @@ class GridTuner(kt.Tuner):
 class GridHyperModel(kt.HyperModel):
     """A trial's network from its hyperparameters, for `tuner.hypermodel.build(best_hyperparameters)`."""
 
-    def __init__(self, cells: Sequence[Cell], shape: Shape) -> None:
+    def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
+        self.cells: dict[tuple[Any, ...], Cell] = {}
+
+    def grow(self, cells: Sequence[Cell]) -> None:
+        """Takes the hyperparameters of these cells."""
         self.cells = {tuple(_values(cell).values()): cell for cell in cells}
 
     def build(self, hp: kt.HyperParameters) -> keras.Sequential:
         """The untrained network, with its regularizers."""
         cell = self.cells[tuple(hp.get(name) for name in _AXES)]
         l1, l2, _ = cell.shares
-        return build(
-            cell.network, self.shape.image, self.shape.classes, cell.seed, lambda: keras.regularizers.L1L2(l1, l2)
-        )
+        seen = self.shape.at(cell.network.width)
+        return build(cell.network, seen.image, seen.classes, cell.seed, lambda: keras.regularizers.L1L2(l1, l2))
 
 
 _AXES = ("architecture", "penalty", "lambda", "learning_rate", "train_size", "seed")

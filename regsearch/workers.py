@@ -67,7 +67,7 @@ def work(spec: Spec, job: Job) -> list[Record]:
     """Trains one population, wherever this runs; the dataset is loaded once a process."""
     backend.start(job.threads, job.device)
     first = job.population.first
-    split = datasets.split(_images(spec), spec.dataset, first.train_size, first.seed)
+    split = datasets.split(_images(spec), spec.dataset, first.train_size, first.seed, first.network.width)
     if job.engine == "reference":
         from regsearch import reference
 
@@ -78,7 +78,7 @@ def work(spec: Spec, job: Job) -> list[Record]:
 
 
 @lru_cache(maxsize=1)
-def _images(spec: Spec) -> Images:
+def _images(spec: Spec) -> Images | None:
     return datasets.load(spec)
 
 

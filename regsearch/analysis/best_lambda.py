@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from regsearch.analysis.curves import SCORES, Curve
+from regsearch.analysis.optimum import minima
 
 COLUMNS = [
     "architecture", "width", "penalty", "trainable_weights", "penalised_weights", "learning_rate", "train_size",
     "best_lambda", "best_lambda_low", "best_lambda_high", "best_grid_lambda", "one_se_low", "one_se_high", "status",
     "validation_loss", "validation_loss_at_zero", "test_loss", "test_loss_at_zero", "test_accuracy",
-    "test_accuracy_at_zero", "seeds",
+    "test_accuracy_at_zero", "seeds", "grid_step",
 ]  # fmt: skip
 BOOTSTRAPS = 2000
 CONFIDENCE = 0.95
@@ -26,9 +27,10 @@ def best_lambda(curves: list[Curve]) -> pd.DataFrame:
 
     Only seeds that have been trained with every lambda count; where there is none yet, only the lambdas that
     every seed has. `best_grid_lambda` has the lowest mean validation loss among the lambdas above 0 that no
-    seed diverged with. `best_lambda` is the vertex of a parabola in ln λ through it and its two neighbours,
-    with a 95 % bootstrap interval over seeds, resampled as whole blocks (none with one seed). `one_se_low`
-    and `one_se_high` bound the lambdas whose paired difference to the best is within one standard error.
+    seed diverged with. `best_lambda` is where the curve fitted around it is lowest (`optimum`), with a 95 %
+    bootstrap interval over seeds, resampled as whole blocks (none with one seed). `one_se_low` and
+    `one_se_high` bound the lambdas whose paired difference to the best is within one standard error.
+    `grid_step` is the factor between `best_grid_lambda` and its nearest neighbour among those lambdas.
     `status` is the first that holds:
 
     - `no_benefit`: the paired 95 % t interval of loss(0) − loss(best) reaches down to 0 (with one seed there
@@ -56,6 +58,7 @@ def _row(curve: Curve) -> dict[str, Any] | None:
     within = one_se_set(losses, best)
     row |= {"best_grid_lambda": lambdas[best]}
     row |= {"one_se_low": lambdas[within].min(), "one_se_high": lambdas[within].max()}
+    row |= {"grid_step": _step(lambdas, best)}
     zero = np.flatnonzero(curve.lambdas == 0)
     for name in SCORES:
         row[name] = scores[name][:, usable][:, best].mean()
@@ -66,9 +69,16 @@ def _row(curve: Curve) -> dict[str, Any] | None:
     row["status"] = _status(losses, best, within, scores["validation_loss"][:, zero[0]] if tested else None)
     if row["status"] in ("interior", "multimodal"):
         low, high = _interval(lambdas, losses)
-        row |= {"best_lambda": float(np.exp(vertex(np.log(lambdas), means)))}
+        row |= {"best_lambda": float(np.exp(minima(np.log(lambdas), means[None])[0]))}
         row |= {"best_lambda_low": low, "best_lambda_high": high}
     return row
+
+
+def _step(lambdas: Floats, best: int) -> float:
+    """The factor to the nearest neighbour in the grid; NaN where there is none."""
+    factors = lambdas[max(0, best - 1) : best + 2]
+    ratios = factors[1:] / factors[:-1]
+    return float(ratios.min()) if len(ratios) else np.nan
 
 
 def _status(losses: Floats, best: int, within: NDArray[np.bool_], at_zero: Floats | None) -> str:
@@ -120,26 +130,17 @@ def _is_multimodal(losses: Floats, best: int, within: NDArray[np.bool_]) -> bool
     return False
 
 
-def vertex(x: Floats, y: Floats) -> float:
-    """Where the parabola through the lowest point and its two neighbours is lowest; the point itself at an edge."""
-    k = int(y.argmin())
-    if k in (0, len(x) - 1):
-        return float(x[k])
-    left, right = x[k - 1] - x[k], x[k + 1] - x[k]
-    rise_left, rise_right = y[k - 1] - y[k], y[k + 1] - y[k]
-    curvature = rise_left * right - rise_right * left
-    if curvature <= 0:
-        return float(x[k])
-    return float(x[k] + (rise_left * right**2 - rise_right * left**2) / (2 * curvature))
-
-
 def _interval(lambdas: Floats, losses: Floats) -> tuple[float, float]:
-    """The 95 % percentile bootstrap interval of the best lambda, seeds in whole blocks; none with one."""
+    """The 95 % bootstrap interval of the best lambda, seeds resampled in whole blocks; none with one.
+
+    The percentiles are expanded for few seeds: a plain percentile interval is narrower than a t interval by
+    √((n−1)/n) and by the ratio of the normal's quantile to t's (Hesterberg 2015, arXiv 1411.5279).
+    """
     count = len(losses)
     if count < 2:
         return np.nan, np.nan
     picks = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=BOOTSTRAPS) / count
-    x = np.log(lambdas)
-    found = np.array([vertex(x, means) for means in picks @ losses])
-    low, high = np.exp(np.quantile(found, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]))
+    found = minima(np.log(lambdas), picks @ losses)
+    tail = stats.norm.cdf(stats.t.ppf((1 - CONFIDENCE) / 2, count - 1) * np.sqrt(count / (count - 1)))
+    low, high = np.exp(np.quantile(found, [tail, 1 - tail]))
     return float(low), float(high)

@@ -1,23 +1,29 @@
 """`regsearch report`: from a results folder's ledger to every table in it."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
-from regsearch import folder, grid
+from regsearch import folder, growth
 from regsearch.analysis.best_lambda import best_lambda
 from regsearch.analysis.curves import curves
+from regsearch.analysis.mechanism import mechanism
 from regsearch.analysis.response import response
-from regsearch.ledger import read_trials
+from regsearch.analysis.scaling import scaling
+from regsearch.analysis.stability import stability
+from regsearch.analysis.transfer import transfer
+from regsearch.analysis.verdict import Tables, verdict
+from regsearch.grid import Cell
+from regsearch.ledger import read_epochs, read_trials
 from regsearch.report.tables import write_csv
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was rebuilt: the tables, and how much of the grid they rest on."""
+    """What was rebuilt: the tables, the verdict in words, and how much of the grid they rest on."""
 
-    best_lambda: pd.DataFrame
+    tables: Tables
+    verdict: list[str]
     total: int
     missing: int
 
@@ -32,16 +38,26 @@ def write(results: Path) -> Report:
         ResultsError: the folder is no results folder, or its ledger is damaged.
     """
     study = folder.read(results)
-    cells = grid.cells(folder.stored_spec(results), study.engine, study.content)
-    trials = read_trials(results)
-    trials = trials[trials["trial"].isin(cell.trial for cell in cells)]
-    # The trial says which network it is, also after the spec gave it another name.
-    networks = {cell.trial: cell.network for cell in cells}
-    names = trials["trial"].map(lambda trial: networks[trial].name)
-    trials = trials.assign(architecture=names.astype("string"))
+    spec = folder.stored_spec(results)
+    ledger = read_trials(results)
+    cells: list[Cell] = []
+    for added in growth.rounds(spec, study.engine, study.content, lambda: ledger):
+        cells += added
+    trials = growth.present(ledger, cells)
     found = list(curves(trials))
     best = best_lambda(found)
+    shares = {penalty.name: penalty.shares for penalty in spec.grid.penalties}
+    chance = math.log(study.classes) if study.classes else None
+    tables = Tables(
+        best_lambda=best,
+        scaling=scaling(best),
+        transfer=transfer(found),
+        stability=stability(found, spec.training.optimizer, spec.steps(), shares, chance),
+        mechanism=mechanism(trials, read_epochs(results), best, shares),
+    )
     write_csv(results / "response.csv", response(found))
-    write_csv(results / "best_lambda.csv", best)
+    for name, table in vars(tables).items():
+        write_csv(results / f"{name}.csv", table)
     finished = set(trials.loc[trials["status"] != "failed", "trial"])
-    return Report(best, len(cells), sum(cell.trial not in finished for cell in cells))
+    missing = sum(cell.trial not in finished for cell in cells)
+    return Report(tables, verdict(tables), len(cells), missing)

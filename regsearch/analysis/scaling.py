@@ -1,0 +1,123 @@
+"""Scaling: how the best lambda goes with the number of weights, and which claim about it holds."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from regsearch.analysis.best_lambda import CONFIDENCE
+from regsearch.analysis.regression import Line
+
+COLUMNS = [
+    "penalty", "against", "points", "exponent", "exponent_low", "exponent_high", "aicc_constant", "aicc_inverse",
+    "aicc_free", "verdict", "learning_rate", "train_size", "censored", "coefficient", "scatter", "p_constant",
+    "p_inverse",
+]  # fmt: skip
+AGAINST = ("trainable_weights", "penalised_weights", "width")
+CONSTANT, INVERSE = 0.0, -1.0
+CLOSE = 0.5
+"""How far from its claim's exponent an interval may reach and still support the claim."""
+
+Floats = NDArray[np.float64]
+
+
+def scaling(best: pd.DataFrame) -> pd.DataFrame:
+    """Fits ln λ* = a + α·ln N for each penalty, learning rate and training-set size.
+
+    Optima that are not known exactly are censored (`bounds`). `exponent` is α with its 95 % interval,
+    `coefficient` is exp(a), `scatter` the standard deviation of ln λ* about the line. The AICc and p-values
+    compare α = 0 (`constant`), α = −1 (`inverse`) and α free. A fit needs a point more than it has terms
+    that is not censored; else its columns are empty and the verdict is `undetermined`.
+
+    With several training sizes n there is one more set of rows, with no `train_size`, for
+    ln λ* = a + α·ln N + γ·ln n; its row against `train_size` holds γ.
+
+    Args:
+        best: the table of `best_lambda`.
+
+    Returns:
+        One row a penalty, learning rate, training-set size and what lambda is compared with: the trainable
+        weights, the penalised weights or the width (an exponent against the width is that against the
+        weights twice over, where every layer widens).
+    """
+    return pd.DataFrame(list(_rows(best)), columns=COLUMNS)
+
+
+def bounds(best: pd.DataFrame) -> tuple[Floats, Floats]:
+    """Between what ln λ* lies, for each row of the table of best lambdas.
+
+    Where the optimum is known both are its ln λ*. An optimum at an edge lies beyond the middle of the last
+    grid step; one of `no_benefit` lies anywhere below `one_se_high`.
+
+    Returns:
+        low, high: (rows,) each; infinite where there is no bound.
+    """
+    status = best["status"].to_numpy()
+    exact, grid = np.log(best["best_lambda"].to_numpy(float)), np.log(best["best_grid_lambda"].to_numpy(float))
+    half = np.log(best["grid_step"].to_numpy(float)) / 2
+    half = np.where(np.isnan(half), 0.0, half)
+    highest = np.log(best["one_se_high"].to_numpy(float))
+    upper = [status == "no_benefit", status == "left_edge", status == "right_edge"]
+    low = np.select(upper, [-np.inf, -np.inf, grid - half], exact)
+    high = np.select(upper, [highest, grid + half, np.inf], exact)
+    return low, high
+
+
+def line(best: pd.DataFrame, *against: str) -> Line | None:
+    """The line of ln λ* against the logarithms of columns; None where one of them does not vary."""
+    if any(best[name].isna().any() or best[name].nunique() < 2 for name in against):
+        return None
+    terms = [np.log(best[name].to_numpy(float)) for name in against]
+    x = np.column_stack([np.ones(len(best)), *terms])
+    return Line(x, *bounds(best)) if np.linalg.matrix_rank(x) == x.shape[1] else None
+
+
+def verdict(low: float, high: float) -> str:
+    """Which claim the interval of an exponent supports."""
+    if np.isnan(low):
+        return "undetermined"
+    for name, exponent in (("constant", CONSTANT), ("inverse", INVERSE)):
+        if low <= exponent <= high and exponent - CLOSE <= low and high <= exponent + CLOSE:
+            return name
+    holds_either = low <= CONSTANT <= high or low <= INVERSE <= high
+    return "undetermined" if holds_either else "power"
+
+
+def _rows(best: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    for (penalty, rate), group in best.groupby(["penalty", "learning_rate"], sort=True):
+        where = {"penalty": penalty, "learning_rate": rate}
+        sizes = sorted(group["train_size"].unique())
+        for size in sizes:
+            one = group[group["train_size"] == size]
+            for name in AGAINST:
+                if fit := line(one, name):
+                    yield {**where, "train_size": size, "against": name, **_row(fit, 1)}
+        if len(sizes) > 1:
+            for name in AGAINST:
+                if fit := line(group, name, "train_size"):
+                    yield {**where, "against": name, **_row(fit, 1)}
+            if fit := line(group, "penalised_weights", "train_size"):
+                yield {**where, "against": "train_size", **_row(fit, 2)}
+
+
+def _row(fit: Line, term: int) -> dict[str, Any]:
+    row: dict[str, Any] = {"points": len(fit.low), "censored": int((~fit.exact).sum()), "verdict": "undetermined"}
+    if fit.freedom < 1:
+        return row
+    low, high = fit.interval(term, CONFIDENCE)
+    constant, inverse = fit.given(term, CONSTANT), fit.given(term, INVERSE)
+    return row | {
+        "exponent": fit.coefficients[term],
+        "exponent_low": low,
+        "exponent_high": high,
+        "aicc_constant": constant.aicc,
+        "aicc_inverse": inverse.aicc,
+        "aicc_free": fit.aicc,
+        "verdict": verdict(low, high),
+        "coefficient": float(np.exp(fit.coefficients[0])),
+        "scatter": fit.scatter,
+        "p_constant": fit.p_value(term, CONSTANT),
+        "p_inverse": fit.p_value(term, INVERSE),
+    }
