@@ -114,7 +114,7 @@ def load(spec: Spec) -> Images | None:
     return loaders.get(spec.dataset.name, _from_keras)(spec)
 
 
-def split(images: Images | None, dataset: Dataset, train_size: int, seed: int, width: int | None) -> Split:
+def split(images: Images | None, dataset: Dataset, train_size: int, seed: int, width: int | None = None) -> Split:
     """One seed's training, validation and test data, disjoint and shuffled; of planted data, drawn for the width.
 
     Validation and test do not depend on the training-set size, and a smaller training set is part of a

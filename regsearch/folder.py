@@ -26,7 +26,7 @@ from regsearch.spec import Spec
 SPEC, STUDY, LOCK, HOLDER = "spec.yaml", "study.json", ".lock", ".lock-holder"
 OURS = (
     TRIALS, EPOCHS, "response.csv", "best_lambda.csv", "scaling.csv", "transfer.csv", "stability.csv",
-    "mechanism.csv", "keras_tuner",
+    "mechanism.csv", "calibration.csv", "keras_tuner",
 )  # fmt: skip
 PACKAGES = ("regsearch", "tensorflow", "keras", "keras-tuner", "numpy", "pandas", "scipy", "scikit-learn")
 

@@ -128,14 +128,14 @@ def _outward(spec: Spec, base: Sequence[float], side: int) -> list[float]:
         ratio = 10 ** (1 / spec.grid.lambdas.per_decade)
     else:
         ratio = max(edge / inner[0], inner[0] / edge) if inner else _DEFAULT_RATIO
-    steps = math.floor(spec.grid.extend / math.log10(ratio) + _EPSILON)
+    steps = math.floor(spec.grid.extend / math.log10(ratio) + 1e-3)
     values = [_rounded(edge * ratio ** (side * step)) for step in range(1, steps + 1)]
     return [value for value in values if SMALLEST_LAMBDA <= value <= LARGEST_LAMBDA]
 
 
 def _within_a_decade(edge: float, outward: Sequence[float]) -> list[float]:
     """Those no farther than a decade, or the nearest alone."""
-    near = [lam for lam in outward if abs(math.log10(lam / edge)) <= 1 + _EPSILON]
+    near = [lam for lam in outward if abs(math.log10(lam / edge)) <= 1 + 1e-3]
     return sorted(near or outward[:1])
 
 
@@ -148,7 +148,7 @@ def _refinement(spec: Spec, known: Sequence[Cell], trials: pd.DataFrame) -> dict
         best = next(index for index, lam in enumerate(lambdas) if _same(lam, row["best_grid_lambda"]))
         new: list[float] = []
         for low, high in pairwise(lambdas[max(0, best - 1) : best + 2]):
-            parts = math.ceil(math.log10(high / low) * spec.grid.refine - _EPSILON)
+            parts = math.ceil(math.log10(high / low) * spec.grid.refine - 1e-3)  # lambdas have six digits
             new += [_rounded(low * (high / low) ** (part / parts)) for part in range(1, parts)]
         found[where] = [lam for lam in new if not any(_same(lam, other) for other in lambdas)]
     return found

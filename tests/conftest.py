@@ -46,6 +46,11 @@ def parsed(*changes: tuple[str, str]) -> spec.Spec:
     return spec.validate(source.parse(edited(*changes), "tiny.yaml"))
 
 
+def parsed_text(text: str) -> spec.Spec:
+    """A spec from its text."""
+    return spec.validate(source.parse(text, "spec.yaml"))
+
+
 @pytest.fixture
 def spec_file(tmp_path: Path):
     """Writes the small spec with parts replaced and gives its path."""

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from regsearch.analysis.best_lambda import best_lambda, one_se_set, vertex
+from regsearch.analysis.best_lambda import best_lambda, one_se_set
 from regsearch.analysis.curves import curves, shared
 from regsearch.analysis.response import paired_errors, response
 
@@ -166,10 +166,3 @@ def test_paired_errors_are_those_of_the_differences():
 def test_the_one_se_set_is_within_one_standard_error_of_the_paired_difference():
     losses = np.array([[1.0, 1.1, 2.0], [2.0, 2.0, 3.1], [3.0, 3.0, 4.0]])
     assert one_se_set(losses, best=0).tolist() == [True, True, False]
-
-
-def test_the_vertex_is_exact_on_uneven_points_and_stays_inside():
-    x = np.array([0.0, 1.0, 3.0])
-    assert vertex(x, (x - 1.3) ** 2) == pytest.approx(1.3)
-    assert vertex(x, np.array([1.0, 1.0, 1.0])) == 0.0
-    assert 0 < vertex(x, np.array([1.0, 0.999, 9.0])) < 3

@@ -12,9 +12,10 @@ PACKAGE = Path(regsearch.__file__).parent
 # Each module may import those above it, and no other of ours.
 ORDER = [
     "errors", "interrupt", "backend", "source", "fields", "layers", "optimizers", "penalties", "spec", "randomness",
-    "grid", "records", "ledger", "datasets", "window", "sizing", "dropout", "networks", "reference", "convolution",
+    "grid", "records", "ledger", "planted", "datasets", "window", "sizing", "dropout", "networks", "reference", "convolution",
     "population", "training", "workers", "tuner", "folder", "analysis.curves", "analysis.response",
-    "analysis.best_lambda", "report.tables", "report.build", "report", "progress", "study", "cli", "__main__",
+    "analysis.optimum", "analysis.best_lambda", "analysis.regression", "analysis.scaling", "analysis.transfer",
+    "analysis.mechanism", "analysis.stability", "analysis.verdict", "analysis.calibration", "growth", "report.tables", "report.build", "report", "progress", "study", "cli", "__main__",
 ]  # fmt: skip
 
 

@@ -18,6 +18,15 @@ def test_batches_follow_from_seed_and_epoch():
     assert (batches(3, 1, 50, 8) != batches(4, 1, 50, 8)).any()
 
 
+def test_an_epoch_of_more_steps_goes_on_with_shuffles_of_its_own():
+    one, many = batches(3, 1, 10, 4), batches(3, 1, 10, 4, steps=7)
+    assert many.shape == (7, 4)
+    assert (many[:3] == one).all()
+    assert sorted(many[3:6].ravel()[:10]) == list(range(10))
+    assert (many[3:6] != many[:3]).any()
+    assert (batches(3, 1, 10, 4, steps=2) == one[:2]).all()
+
+
 def test_streams_do_not_meet():
     drawn = [stream(*key).random(4) for key in [(0, START), (0, BATCHES), (1, START), (0, START, 1), (0, START, 2)]]
     assert len(np.unique(np.round(drawn, 12))) == 20

@@ -70,6 +70,12 @@ BAD = {
     "l1 with ratio": ([("[l1, l2]", "[{l1: {ratio: 0.5}}]")], 14, "expected no arguments"),
     "no lambdas": ([(LAMBDAS, "lambdas: []")], 15, "grid.lambdas: expected a list with at least one entry"),
     "one lambda": ([(LAMBDAS, "lambdas: 0.1")], 15, "expected a list of lambdas, or {from"),
+    "extend by less than nothing": ([("seeds: 2", "seeds: 2\n  extend: -1")], 17, "grid.extend: expected a number of at least 0"),
+    "extend by half a decade": ([("seeds: 2", "seeds: 2\n  extend: 0.5")], 17, "grid.extend: expected a whole number"),
+    "refine by true": ([("seeds: 2", "seeds: 2\n  refine: true")], 17, "grid.refine: expected a whole number"),
+    "no steps": ([("epochs: 2", "epochs: 2\n  steps_per_epoch: 0")], 21, "expected a number of at least 1, got 0"),
+    "exponent without planted": ([("test: 50", "test: 50\n  exponent: 1")], 2, "expected an `exponent` of -1, 0 or 1"),
+    "planted without exponent": ([("name: digits", "name: planted")], 2, "expected an `exponent` of -1, 0 or 1"),
     "negative lambda": ([(LAMBDAS, "lambdas: [0, -1e-4]")], 15, "grid.lambdas[1]: expected a number of at least 0"),
     "repeated lambda": ([(LAMBDAS, "lambdas: [0.1, 1e-1]")], 15, "expected each value once, got 0.1 again"),
     "infinite lambda": ([(LAMBDAS, "lambdas: [.inf]")], 15, "grid.lambdas[0]: expected a finite number, got inf"),
@@ -199,7 +205,8 @@ def test_named_architectures_replace_widths():
 
 
 def test_every_config_is_valid():
-    assert [path.name for path in CONFIGS] == ["digits.yaml", "smoke.yaml"]
+    names = ["constant.yaml", "inverse.yaml", "proportional.yaml", "digits.yaml", "smoke.yaml"]
+    assert [path.name for path in CONFIGS] == names
     for path in CONFIGS:
         assert spec.load(path).name == path.stem
 

@@ -5,7 +5,7 @@ import json
 import keras
 import pandas as pd
 import pytest
-from conftest import parsed
+from conftest import parsed, parsed_text
 
 from regsearch import folder, report, study, workers
 from regsearch.errors import DatasetError, DeviceError, ResultsError
@@ -13,6 +13,9 @@ from regsearch.progress import Silent
 
 pytestmark = pytest.mark.slow
 TINY = [("widths: [1, 2]", "widths: [1]"), ("lambdas: [0, 0.01, 0.1]", "lambdas: [0, 0.01]")]
+
+
+TABLES = ["response.csv", "best_lambda.csv", "scaling.csv", "transfer.csv", "stability.csv", "mechanism.csv"]
 
 
 def run(path, *changes, engine="population", workers=0):
@@ -104,6 +107,82 @@ def test_a_second_run_trains_nothing_and_a_grown_grid_only_what_is_new(tmp_path)
     assert (tmp_path / "trials.csv").read_bytes() == before
     assert run(tmp_path, ("lambdas: [0, 0.01]", "lambdas: [0, 0.01, 0.1]")).trained == 4
     assert (tmp_path / "trials.csv").read_bytes().startswith(before)
+
+
+PLANTED = """
+name: planted
+dataset: {name: planted, exponent: 1, train: 32, validation: 128, test: 64, draws: 2}
+architecture:
+  widths: [2, 4, 6]
+  layers:
+    - Conv2D: {filters: outputs, kernel_size: 4, use_bias: false}
+    - Flatten
+grid:
+  penalties: [l2]
+  lambdas: {from: 0.003, to: 0.1, per_decade: 2}
+  seeds: 4
+  extend: 3
+  refine: 4
+training:
+  optimizer: {SGD: {learning_rate: 0.02, momentum: 0.9}}
+  batch_size: 32
+  steps_per_epoch: 100
+  epochs: 2
+"""
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory):
+    path = tmp_path_factory.mktemp("grown") / "results"
+    study.run(parsed_text(PLANTED), path, Silent(), study.How())
+    return path
+
+
+def test_a_grid_that_ends_below_the_optima_grows_until_it_holds_them(grown):
+    best = pd.read_csv(grown / "best_lambda.csv")
+    assert best["status"].tolist() == ["interior"] * 3
+    assert (best["best_lambda"] > 0.1).all()
+    table = facts(grown)
+    assert table["trial"].is_unique
+    counts = table.groupby("lambda")["architecture"].nunique()
+    assert counts[:5].tolist() == [3] * 5
+    assert counts.index.max() > 0.3
+    assert best["grid_step"].max() < 10**0.26
+    found = report.write(grown)
+    assert (found.total, found.missing) == (len(table), 0)
+
+
+def test_a_study_stopped_while_it_grows_ends_the_same(grown, tmp_path, monkeypatch):
+    work, seen = workers.work, []
+
+    def stop_at_the_twentieth(spec, job):
+        seen.append(job)
+        if len(seen) == 20:
+            raise KeyboardInterrupt
+        return work(spec, job)
+
+    monkeypatch.setattr(workers, "work", stop_at_the_twentieth)
+    with pytest.raises(KeyboardInterrupt):
+        study.run(parsed_text(PLANTED), tmp_path, Silent(), study.How())
+    had = facts(tmp_path)
+    assert 12 * 5 < len(had) < len(facts(grown))
+    assert report.write(tmp_path).missing > 0
+    study.run(parsed_text(PLANTED), tmp_path, Silent(), study.How())
+    assert (
+        facts(tmp_path)
+        .sort_values("trial", ignore_index=True)
+        .equals(facts(grown).sort_values("trial", ignore_index=True))
+    )
+    for name in TABLES:
+        assert (tmp_path / name).read_bytes() == (grown / name).read_bytes(), name
+
+
+def test_every_table_has_its_columns_and_planted_data_a_calibration(grown):
+    for name in TABLES:
+        assert len(pd.read_csv(grown / name)), name
+    (row,) = pd.read_csv(grown / "calibration.csv").to_dict("records")
+    assert (row["planted_exponent"], row["draws"], row["seeds"]) == (1, 2, 2)
+    assert pd.read_csv(grown / "trials.csv")["test_accuracy"].isna().all()
 
 
 def test_another_study_in_the_folder_is_refused_with_what_differs(finished):

@@ -28,7 +28,8 @@ def record(cell):
 
 @pytest.fixture
 def searched(tmp_path):
-    tuner, kept = GridTuner(CELLS, tmp_path, NAMED["digits"]), []
+    tuner, kept = GridTuner(tmp_path, NAMED["digits"]), []
+    tuner.grow(CELLS, {})
     jobs = [Job(population, SIZE, 3, "reference", "CPU") for population in populations(CELLS, 3)]
     tuner.search(jobs, lambda them: ([record(c) for c in job.population.cells] for job in them), kept.extend)
     return tuner, kept
@@ -60,8 +61,20 @@ def test_keras_tuners_own_tools_work(searched, capsys):
 
 
 def test_what_the_ledger_has_is_adopted(tmp_path):
-    tuner = GridTuner(CELLS, tmp_path, NAMED["digits"])
+    tuner = GridTuner(tmp_path, NAMED["digits"])
     rows = {cell.trial: record(cell).trial for cell in CELLS[:8]}
-    tuner.adopt(CELLS[:8], rows)
+    tuner.grow(CELLS[:8], rows)
     assert tuner.oracle.end_order == [cell.trial for cell in CELLS[:8]]
     assert tuner.oracle.get_best_trials()[0].trial_id == CELLS[5].trial
+
+
+def test_a_search_that_grows_keeps_what_it_has_and_knows_the_new(searched):
+    tuner, _ = searched
+    more = cells(parsed(("[0, 0.01, 0.1]", "[0, 0.001, 0.01, 0.1]")), "reference", "digits")
+    tuner.grow(more, {cell.trial: record(cell).trial for cell in CELLS})
+    assert tuner.oracle.end_order == [cell.trial for cell in CELLS]
+    assert tuner.oracle.max_trials == len(more)
+    assert tuner.oracle.get_space().get("lambda") in {cell.lam for cell in more}
+    new = next(cell for cell in more if cell.lam == 0.001)
+    trial = tuner.oracle.begin(new)
+    assert tuner.hypermodel.build(trial.hyperparameters).count_params() > 0

@@ -20,14 +20,14 @@ FARTHEST = 50.0
 class Line:
     """Normal errors about a linear function of `x`, by maximum likelihood.
 
-    Where every point is exact this is least squares. A point between two bounds adds the logarithm of the
-    probability that a point falls there (Tobin 1958, Econometrica 26). The likelihood is maximised in
-    (coefficients/scatter, 1/scatter), in which it is concave (Olsen 1978, Econometrica 46).
+    Where every point is exact this is least squares. A point only known to lie below or above a bound adds the
+    logarithm of the probability that a point falls there (Tobin 1958, Econometrica 26). The likelihood is
+    maximised in (coefficients/scatter, 1/scatter), in which it is concave (Olsen 1978, Econometrica 46).
 
     Attributes:
         x: (points, terms); a column of ones for the intercept.
         low: (points,); −∞ where only an upper bound is known.
-        high: (points,); equal to `low` for an exact point.
+        high: (points,); ∞ where only a lower bound is known, equal to `low` for an exact point.
     """
 
     x: Floats
@@ -91,7 +91,7 @@ class Line:
             return np.nan
         ratio = max(0.0, 2 * (self.log_likelihood - self.given(term, slope).log_likelihood))
         t = np.sqrt(self.freedom * np.expm1(min(ratio / self.exact.sum(), 500.0)))
-        return float(2 * stats.t.sf(t, self.freedom))
+        return float(2 * special.stdtr(self.freedom, -t))
 
     def interval(self, term: int, confidence: float) -> tuple[float, float]:
         """The values of a coefficient that the test of `p_value` does not reject; NaN without freedom.
@@ -123,7 +123,7 @@ class Line:
         found = np.linalg.lstsq(self.x, self.low, rcond=None)[0].astype(np.float64)
         scatter = max(SMALLEST_SCATTER, float(np.sqrt(np.mean((self.low - self.x @ found) ** 2))))
         residual = (self.low - self.x @ found) / scatter
-        return found, scatter, float(np.sum(stats.norm.logpdf(residual)) - len(self.low) * np.log(scatter))
+        return found, scatter, float(np.sum(_log_density(residual)) - len(self.low) * np.log(scatter))
 
     def _newton(self) -> tuple[Floats, float, float]:
         """Newton's method with halved steps; concave, so it ends at the maximum."""
@@ -159,7 +159,7 @@ class Line:
         value, gradient, curvature = 0.0, np.zeros(len(theta)), np.zeros((len(theta), len(theta)))
         z = np.column_stack([-self.x[exact], self.low[exact]])  # residual/scatter = z @ theta
         residual = z @ theta
-        value += exact.sum() * np.log(precision) + float(stats.norm.logpdf(residual).sum())
+        value += exact.sum() * np.log(precision) + float(_log_density(residual).sum())
         gradient -= z.T @ residual
         gradient[-1] += exact.sum() / precision
         curvature -= z.T @ z
@@ -169,8 +169,14 @@ class Line:
             z = sign * np.column_stack([-self.x[only], bound[only]])
             at = z @ theta
             tail = special.log_ndtr(at)
-            mills = np.exp(stats.norm.logpdf(at) - tail)
+            mills = np.exp(_log_density(at) - tail)
             value += float(tail.sum())
             gradient += z.T @ mills
             curvature -= (z * (mills * (mills + at))[:, None]).T @ z
         return value, gradient, curvature
+
+
+def _log_density(x: Floats) -> Floats:
+    """The logarithm of the standard normal density."""
+    found: Floats = -(x**2) / 2 - np.log(2 * np.pi) / 2
+    return found

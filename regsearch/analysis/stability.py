@@ -106,7 +106,7 @@ def _row(
     row["largest_stable"] = _first(curve.lambdas[above & ran & ~diverged][::-1])
     row["predicted_limit"] = limit(optimizer, rate, share)
     row["under_trained_below"] = slowest(optimizer, rate, share, steps[key["train_size"]])
-    if ran[~above].any():
+    if (ran & (curve.lambdas == 0)).any():
         row["diverged_share_at_zero"] = curve.diverged[:, 0].sum() / (trained | curve.diverged)[:, 0].sum()
     if chance is not None:
         losses = pd.DataFrame(curve.scores["validation_loss"]).mean().to_numpy()

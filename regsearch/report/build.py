@@ -6,6 +6,7 @@ from pathlib import Path
 
 from regsearch import folder, growth
 from regsearch.analysis.best_lambda import best_lambda
+from regsearch.analysis.calibration import calibration
 from regsearch.analysis.curves import curves
 from regsearch.analysis.mechanism import mechanism
 from regsearch.analysis.response import response
@@ -58,6 +59,9 @@ def write(results: Path) -> Report:
     write_csv(results / "response.csv", response(found))
     for name, table in vars(tables).items():
         write_csv(results / f"{name}.csv", table)
+    if spec.dataset.exponent is not None:
+        planted = calibration(trials, spec.dataset.exponent, spec.dataset.draws)
+        write_csv(results / "calibration.csv", planted)
     finished = set(trials.loc[trials["status"] != "failed", "trial"])
     missing = sum(cell.trial not in finished for cell in cells)
     return Report(tables, verdict(tables), len(cells), missing)

@@ -1,0 +1,88 @@
+"""The verdict in words quotes the numbers of the tables, and says what is not known."""
+
+import numpy as np
+import pandas as pd
+from test_scaling import table as optima
+
+from regsearch.analysis import mechanism, stability, transfer
+from regsearch.analysis.scaling import scaling
+from regsearch.analysis.verdict import Tables, verdict
+
+NAMES = ("w300", "w100000")
+
+
+def spoken(best, regrets=(0.25, 0.5, -0.01), seen=None):
+    """The sentences of a made-up study."""
+    rows = []
+    for rule, regret in zip(transfer.RULES, regrets, strict=True):
+        row = {"tuned_on": NAMES[0], "used_on": NAMES[1], "rule": rule, "regret": regret, "regret_se": 0.02}
+        rows.append({**row, "penalty": "l2", "learning_rate": 0.1, "train_size": 500})
+    limits = best[["architecture", "penalty", "learning_rate", "train_size"]].assign(
+        predicted_limit=10.0, under_trained_below=np.nan, smallest_diverged=np.nan, smallest_collapsed=np.nan
+    )
+    return verdict(
+        Tables(
+            best,
+            scaling(best),
+            pd.DataFrame(rows),
+            limits.assign(**(seen or {})).reindex(columns=stability.COLUMNS),
+            pd.DataFrame(columns=mechanism.COLUMNS),
+        )
+    )
+
+
+def test_each_claim_is_named_with_its_exponent_interval_and_number_of_networks():
+    for exponent, words in ((0.0, "constant. "), (-1.0, "inverse. "), (-0.5, "power. ")):
+        best = optima(exponent)
+        (sentence,) = spoken(best)
+        fit = scaling(best).iloc[0]
+        assert sentence.startswith(f"l2: {words}")
+        assert f"N^{fit['exponent']:.2f}" in sentence
+        assert f"{fit['exponent_low']:.2f} to {fit['exponent_high']:.2f}, 6 networks" in sentence
+
+
+def test_reusing_the_smallest_networks_lambda_on_the_widest_is_priced():
+    (sentence,) = spoken(optima(0.0))
+    assert "lambda of w300 used on w100000 as it is costs 0.250 ± 0.020 in test loss" in sentence
+    assert "scaled by 1/N it costs 0.500" in sentence
+    assert "fitted on the other networks it gains 0.010" in sentence
+    (beyond,) = spoken(optima(0.0), (0.25, np.nan, 0.0))
+    assert "scaled by 1/N it falls outside the grid" in beyond
+
+
+def test_doubt_is_stated():
+    best = optima(0.0)
+    best.loc[:2, ["status", "best_lambda"]] = ["no_benefit", np.nan]
+    best.loc[3, ["status", "best_lambda"]] = ["right_edge", np.nan]
+    (sentence,) = spoken(best)
+    assert "undetermined: only 2 of 6 networks" in sentence
+    assert (
+        "No benefit over 0 at w300, w1000 and w3000" in sentence
+        or "no benefit over 0 at w300, w1000 and w3000" in sentence
+    )
+    assert "above the stable part of the grid at w10000" in sentence
+    noise = 12 * np.array([0.05, -0.08, 0.06, 0.03, -0.07, 0.01])
+    (wide,) = spoken(optima(0.0, noise=noise))
+    assert "undetermined. " in wide
+    assert "does not settle it: the interval holds 0" in wide
+
+
+def test_divergence_collapse_and_short_training_are_told():
+    seen = {
+        "smallest_diverged": [np.nan, np.nan, 30, 10, 10, 10],
+        "smallest_collapsed": 1.0,
+        "under_trained_below": 1e9,
+    }
+    (sentence,) = spoken(optima(0.0), seen=seen | {"diverged_share_at_zero": [0, 0, 0, 0, 0, 0.5]})
+    assert "diverged from lambda 10 on (at w10000, w30000 and w100000); theory puts the limit at 10" in sentence
+    assert "diverge at lambda 0 too" in sentence
+    assert "From lambda 1 on networks collapse to guessing" in sentence
+    assert "too short" in sentence
+
+
+def test_several_rates_are_told_apart_and_nothing_makes_no_sentence():
+    both = pd.concat([optima(0.0), optima(-1.0, learning_rate=0.2)], ignore_index=True)
+    first, second = spoken(both)
+    assert first.startswith("l2, learning rate 0.1: constant")
+    assert second.startswith("l2, learning rate 0.2: inverse")
+    assert spoken(optima(0.0).iloc[:0]) == []
