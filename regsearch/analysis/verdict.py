@@ -69,20 +69,20 @@ def _claim(scaling: pd.DataFrame, networks: int) -> Iterator[str]:
         )
         return
     meaning = {
-        "constant": "supports one lambda for every width, and not 1/N.",
-        "inverse": "supports lambda ∝ 1/N, and not one lambda for every width.",
-        "power": "supports neither one lambda for every width nor lambda ∝ 1/N, but a power of its own.",
-        "undetermined": f"does not settle it: the interval {_why(low, high)}.",
+        "constant": "the data support one lambda for every width, and not 1/N.",
+        "inverse": "the data support lambda ∝ 1/N, and not one lambda for every width.",
+        "power": "the data support neither one lambda for every width nor lambda ∝ 1/N, but a power of its own.",
+        "undetermined": f"the interval {_why(low, high)}, so the data do not settle it.",
     }[row["verdict"]]
     known = f"{points} networks" + (f", {censored} of them known only within bounds" if censored else "")
     yield (
         f"{row['verdict']}. Best lambda ∝ N^{row['exponent']:.2f}, N the trainable weights "
-        f"(95 % interval {low:.2f} to {high:.2f}, {known}), {meaning}"
+        f"(95 % interval {low:.2f} to {high:.2f}, {known}): {meaning}"
     )
 
 
 def _why(low: float, high: float) -> str:
-    holds = [name for name, at in (("0 (constant)", CONSTANT), ("−1 (1/N)", INVERSE)) if low <= at <= high]
+    holds = [name for name, at in (("0 (constant)", CONSTANT), ("-1 (1/N)", INVERSE)) if low <= at <= high]
     return f"holds {' and '.join(holds)}" + ("" if len(holds) > 1 else ", but reaches too far from it")
 
 
