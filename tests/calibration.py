@@ -10,10 +10,12 @@ beyond it. In the `weak` studies the penalty gains so little over lambda 0 that 
 """
 
 import argparse
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from regsearch.analysis.best_lambda import best_lambda
 from regsearch.analysis.calibration import summary
@@ -33,6 +35,13 @@ def bowl(x):
     return DEPTH * x**2 / (1 + np.abs(x)) * np.where(x > 0, 1.5, 1.0)
 
 
+@cache
+def lowest():
+    """Where the bowl averaged over seeds is lowest: left of 0, since it is steeper on the right."""
+    x, shifts = np.linspace(-1, 1, 2001), SEED_SCATTER * stats.norm.ppf((np.arange(999) + 0.5) / 999)
+    return x[bowl(x[:, None] - shifts).mean(axis=1).argmin()]
+
+
 def grid(exponent, kind):
     """Quarter-decade lambdas around the optima, which lie from 0.01·100^α to 0.01."""
     low, high = sorted((0.01 * 100**exponent, 0.01))
@@ -46,13 +55,14 @@ def grid(exponent, kind):
 
 
 def study(rng, widths, exponent, kind):
-    """The curves of one made-up study."""
+    """The curves of one made-up study, and ln λ where each is lowest over all seeds there could be."""
     weights = np.geomspace(1e3, 1e5, widths)
     lambdas = np.concatenate([[0.0], grid(exponent, kind)])
     gain = 0.08 if kind == "weak" else 0.5
-    curves = []
+    curves, bottoms = [], []
     for index, count in enumerate(weights):
         bottom = np.log(0.01) + exponent * np.log(count / 1e3) + SCATTER * rng.normal()
+        bottoms.append(bottom + lowest())
         own = bottom + SEED_SCATTER * rng.normal(size=(SEEDS, 1))
         losses = np.hstack([np.full((SEEDS, 1), gain), np.minimum(bowl(np.log(lambdas[1:]) - own), 3.0)])
         losses += 1 + LEVEL * rng.normal(size=(SEEDS, 1)) + NOISE * rng.normal(size=losses.shape)
@@ -62,21 +72,29 @@ def study(rng, widths, exponent, kind):
         }  # fmt: skip
         scores = dict.fromkeys(SCORES, losses)
         curves.append(Curve(key, lambdas, np.arange(SEEDS), scores, np.zeros(losses.shape, bool)))
-    return curves
+    return curves, np.array(bottoms)
 
 
 def calibrate(studies, widths, exponent, kind):
-    """Bias, spread, coverage and verdicts over many made-up studies, and how sound single networks' intervals are."""
+    """Bias, spread, coverage and verdicts over many made-up studies.
+
+    `network_coverage` is how often the interval of a single network's best lambda holds the truth, where the
+    optimum is inside the grid.
+    """
     rng = np.random.default_rng([widths, KINDS.index(kind), int(exponent < 0)])
-    fits, exact, censored = [], 0, 0
+    fits, holds, censored = [], [], 0
     for _ in range(studies):
-        best = best_lambda(study(rng, widths, exponent, kind))
+        curves, bottoms = study(rng, widths, exponent, kind)
+        best = best_lambda(curves)
         rows = scaling(best)
         fits.append(rows[rows["against"] == "penalised_weights"])
-        exact += int(best["best_lambda"].notna().sum())
-        censored += int(best["best_lambda"].isna().sum())
+        inside = best["best_lambda"].notna()
+        low, high = np.log(best["best_lambda_low"]), np.log(best["best_lambda_high"])
+        holds += ((low <= bottoms) & (bottoms <= high))[inside].tolist()
+        censored += int((~inside).sum())
     found = summary(pd.concat(fits).assign(seeds=SEEDS), exponent)
-    return {"studies": kind, "networks": widths, "censored_share": censored / (exact + censored)} | found
+    shares = {"censored_share": censored / (len(holds) + censored), "network_coverage": np.mean(holds)}
+    return {"studies": kind, "networks": widths} | shares | found
 
 
 def main():

@@ -26,7 +26,8 @@ def transfer(curves: list[Curve]) -> pd.DataFrame:
     """The regret of every pair of networks under each rule that moves lambda from one to the other.
 
     The rules are `same` (λ as it is), `inverse` (λ ∝ 1/N, N the trainable weights) and `fitted` (λ ∝ N^α,
-    α the slope of ln λ* against ln N over all networks but the one it is used on; at least two others).
+    α the slope of ln λ* against ln N over all networks but the one it is used on; at least two others; an
+    optimum at an edge counts as it is).
     Lambdas are chosen by the validation loss of half of the seeds and scored by the test loss of the other
     half, each lambda's own noise so left out of its choice; `test_loss` and `regret` are means over splits
     of the seeds in two (all of them, or 20 drawn with a fixed seed). The regret is the test loss of the
