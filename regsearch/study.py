@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
-from regsearch import backend, datasets, folder, grid, report, sizing, workers
+from regsearch import backend, datasets, folder, grid, report, sizing, state, workers
 from regsearch.errors import DeviceError
 from regsearch.grid import Cell, Network, Population
 from regsearch.interrupt import at_checkpoints
@@ -17,6 +17,7 @@ from regsearch.records import Record
 from regsearch.report import Report
 from regsearch.sizing import Size
 from regsearch.spec import Spec
+from regsearch.state import States
 from regsearch.workers import Job
 
 FAILURES = "failures.log"
@@ -31,12 +32,14 @@ class How:
         workers: processes; 0 for this one, None for one a core or GPU.
         device: `CPU`, `GPU`, or None for a GPU where there is one.
         lowering: forces how convolutions are computed.
+        save_seconds: the least time between two writes of the state of a population in training.
     """
 
     engine: str = "population"
     workers: int | None = 0
     device: str | None = None
     lowering: str | None = None
+    save_seconds: float = state.SECONDS
 
     @cached_property
     def kind(self) -> str:
@@ -84,16 +87,20 @@ def run(spec: Spec, results: Path, progress: Reporter, how: How) -> Outcome:
         folder.claim(results, spec, how.engine, shape.content)
         ledger = Ledger(results)
         finished = [cell for cell in cells if cell.trial in ledger.finished]
-        jobs = list(_jobs(cells, ledger.finished, sizes, spec, how))
+        states = States(results.absolute() / state.FOLDER, how.save_seconds)
+        jobs = list(_jobs(cells, ledger.finished, sizes, spec, how, states))
         failed: dict[str, str] = {}
         tried_again: list[str] = []
+        without_xla: list[str] = []
 
         def keep(found: list[Record]) -> None:
             ledger.append(found)
+            states.remove(record.trial.trial for record in found)
             errors = {record.trial.trial: record.error for record in found if record.error}
             _log_failures(results, errors)
             failed.update(errors)
             tried_again.extend(record.trial.trial for record in found if record.attempt > 1)
+            without_xla.extend(record.trial.trial for record in found if not record.compiled)
             progress.advance(found)
 
         progress.start(len(cells), len(finished))
@@ -111,16 +118,25 @@ def run(spec: Spec, results: Path, progress: Reporter, how: How) -> Outcome:
                 results,
                 trained=sum(len(job.population.cells) for job in jobs),
                 tried_again=tried_again,
+                without_xla=without_xla,
                 engine=how.engine,
                 device=how.kind,
                 workers=processes,
                 lowerings=_lowerings(sizes, how) if how.engine == "population" else {},
                 seconds=round(time.perf_counter() - started, 3),
             )
+        states.clear()
         return Outcome(len(cells) - len(finished), failed, report.write(results))
 
 
-def _jobs(cells: list[Cell], finished: Container[str], sizes: dict[Network, Size], spec: Spec, how: How) -> list[Job]:
+def _jobs(
+    cells: list[Cell],
+    finished: Container[str],
+    sizes: dict[Network, Size],
+    spec: Spec,
+    how: How,
+    states: States,
+) -> list[Job]:
     """What is missing of the whole grid's populations, the longest first."""
     found = []
     for network, size in sizes.items():
@@ -130,7 +146,8 @@ def _jobs(cells: list[Cell], finished: Container[str], sizes: dict[Network, Size
         for population in populations:
             missing = tuple(cell for cell in population.cells if cell.trial not in finished)
             if missing:
-                found.append(Job(Population(missing), size, fullest, how.engine, how.kind, how.lowering))
+                job = Job(Population(missing), size, fullest, how.engine, how.kind, how.lowering, states=states)
+                found.append(job)
     return sorted(found, key=lambda job: -job.work)
 
 

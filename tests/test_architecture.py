@@ -12,7 +12,7 @@ PACKAGE = Path(regsearch.__file__).parent
 # Each module may import those above it, and no other of ours.
 ORDER = [
     "errors", "interrupt", "backend", "source", "fields", "layers", "optimizers", "penalties", "spec", "randomness",
-    "grid", "records", "ledger", "datasets", "window", "sizing", "dropout", "networks", "reference", "convolution",
+    "grid", "records", "ledger", "faults", "state", "datasets", "window", "sizing", "dropout", "networks", "reference", "convolution",
     "population", "training", "workers", "tuner", "folder", "analysis.curves", "analysis.response",
     "analysis.best_lambda", "report.tables", "report.build", "report", "progress", "study", "cli", "__main__",
 ]  # fmt: skip
