@@ -1,7 +1,9 @@
 """The commands. The only place that prints, and the only place that exits."""
 
 import logging
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,27 +11,57 @@ import click
 
 from regsearch.errors import RegsearchError
 from regsearch.interrupt import Stopped, stoppable
+from regsearch.streams import READER_GONE, OutputError, writable
 
 if TYPE_CHECKING:
     from regsearch.report import Report
 
 SOME_FAILED = 5
+NO_OUTPUT = 4
+STOPPED = "regsearch: stopped. What is finished is kept; run the same command again to go on."
 
 
 class Commands(click.Group):
     """The command group; turns the errors of the library into a message and an exit code, once."""
 
+    def main(self, *arguments: Any, **named: Any) -> Any:
+        """Runs the program."""
+        try:
+            with writable():
+                return super().main(*arguments, **named)
+        except OutputError as error:
+            if not str(error):
+                sys.exit(READER_GONE)
+            click.echo(f"regsearch: error: stdout: expected an output that can be written, got: {error}", err=True)
+            sys.exit(NO_OUTPUT)
+
     def invoke(self, context: click.Context) -> Any:
         """Runs the command."""
         try:
-            with stoppable():
+            with stoppable(_give_up):
                 return super().invoke(context)
         except RegsearchError as error:
             click.echo(f"regsearch: error: {error}", err=True)
             context.exit(error.exit_code)
+        except BrokenPipeError as error:
+            if error.filename is not None:
+                raise
+            raise OutputError from None  # Click would end with the exit code of a fault of ours
         except Stopped as stopped:
-            click.echo("regsearch: stopped. What is finished is kept; run the same command again to go on.", err=True)
+            click.echo(STOPPED, err=True)
             context.exit(128 + stopped.number)
+
+
+def _give_up(number: int) -> None:
+    """Ends a run that a signal could not end in time: whatever library it is in does not return."""
+    import psutil
+
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            process.kill()
+    with suppress(OSError):
+        os.write(2, f"{STOPPED}\n".encode())
+    os._exit(128 + number)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -101,9 +133,17 @@ def check(spec: Path) -> None:
     show_default=True,
     help="How convolutions are computed; auto goes by shapes and device.",
 )
+@click.option("--fresh", is_flag=True, help="Move what is in the results folder aside, and train everything.")
 @QUIET
 def run(
-    spec: Path, out: Path | None, workers: int | None, engine: str, device: str, lowering: str, quiet: bool
+    spec: Path,
+    out: Path | None,
+    workers: int | None,
+    engine: str,
+    device: str,
+    lowering: str,
+    fresh: bool,
+    quiet: bool,
 ) -> None:
     """Trains what is missing of a study, then writes its tables; run again to resume.
 
@@ -126,7 +166,7 @@ def run(
     )
     progress = reporter(Console(stderr=True), quiet)
     try:
-        outcome = studies.run(study, results, progress, how)
+        outcome = studies.run(study, results, progress, how, fresh)
     finally:
         progress.stop()
     if not quiet:
@@ -213,4 +253,7 @@ def _print_table(header: list[str], rows: list[list[Any]]) -> None:
         table.add_column(name, justify="left" if index == 0 else "right")
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    with console.capture() as printed:  # Rich would end the process by itself where stdout has no reader
+        console.print(table)
+    click.echo(printed.get(), nl=False)

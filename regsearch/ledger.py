@@ -86,10 +86,11 @@ def read_epochs(folder: Path) -> pd.DataFrame:
     return _read(folder / EPOCHS, Epoch).drop_duplicates(["trial", "epoch"], keep="last", ignore_index=True)
 
 
-def unusable(folder: Path, error: OSError) -> ResultsError:
+def unusable(folder: Path, error: Exception) -> ResultsError:
     """The error of a results folder that cannot be read or written."""
+    where, why = getattr(error, "filename", None) or folder, getattr(error, "strerror", None) or error
     return ResultsError(
-        f"{error.filename or folder}: expected a results folder that can be read and written, got: {error.strerror}. "
+        f"{where}: expected a results folder that can be read and written, got: {why}. "
         "Mend that, or name another folder with --out. Everything finished is kept; run again to go on."
     )
 
@@ -127,10 +128,12 @@ def _check_header(path: Path, found: list[str], expected: list[str]) -> None:
     for at, name in enumerate(expected):
         got = repr(found[at]) if at < len(found) else "nothing"
         if got != repr(name):
-            raise ResultsError(
-                f"{path}:1: expected the column {name!r} as number {at + 1}, got {got}. "
-                "The ledger is not meant to be edited: restore it, or name another folder with --out."
-            )
+            if 0 < len(found) == at:
+                advice = "An older version wrote it: go on with that version, name another folder with --out, or "
+                advice += "move this one aside with --fresh and train again."
+            else:
+                advice = "The ledger is not meant to be edited: restore it, or name another folder with --out."
+            raise ResultsError(f"{path}:1: expected the column {name!r} as number {at + 1}, got {got}. {advice}")
 
 
 def _check_values(table: pd.DataFrame, path: Path) -> None:
@@ -233,5 +236,8 @@ def _drop_orphans(path: Path, trials: pd.DataFrame) -> None:
     kept = [line for line in lines[1:] if line.partition(b",")[0].strip(b'"').decode("utf-8", "replace") in known]
     if len(kept) < len(lines) - 1:
         partial = path.with_suffix(".tmp")
-        partial.write_bytes(b"".join([lines[0], *kept]))
-        partial.replace(path)
+        try:
+            partial.write_bytes(b"".join([lines[0], *kept]))
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """The pipeline: a spec and a folder in, a ledger and its tables out."""
 
+import logging
 import time
 from collections.abc import Container
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from regsearch import backend, datasets, folder, grid, report, sizing, state, workers
+from regsearch.datasets import Images
 from regsearch.errors import DeviceError
 from regsearch.grid import Cell, Network, Population
 from regsearch.interrupt import at_checkpoints
@@ -21,6 +23,8 @@ from regsearch.state import States
 from regsearch.workers import Job
 
 FAILURES = "failures.log"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,8 @@ class Outcome:
     report: Report
 
 
-def run(spec: Spec, results: Path, progress: Reporter, how: How) -> Outcome:
-    """Trains what is missing of a study, then writes its tables.
+def run(spec: Spec, results: Path, progress: Reporter, how: How, fresh: bool = False) -> Outcome:
+    """Trains what is missing of a study, then writes its tables; `fresh` moves earlier results aside first.
 
     Raises:
         SpecError, DeviceError, DatasetError, ResultsError: see `errors`.
@@ -82,7 +86,10 @@ def run(spec: Spec, results: Path, progress: Reporter, how: How) -> Outcome:
     shape = datasets.shape(spec)
     sizes = sizing.measure(spec, shape)
     cells = grid.cells(spec, how.engine, shape.content)
-    datasets.load(spec)  # workers load it again; but a download, or its failure, belongs before the folder is touched
+    # Workers load it again; but a download, or its failure, belongs before the folder is touched.
+    _warn_of_untrained_classes(datasets.load(spec), spec)
+    if fresh:
+        folder.move_aside(results)
     with folder.held(results):
         folder.claim(results, spec, how.engine, shape.content)
         ledger = Ledger(results)
@@ -127,6 +134,20 @@ def run(spec: Spec, results: Path, progress: Reporter, how: How) -> Outcome:
             )
         states.clear()
         return Outcome(len(cells) - len(finished), failed, report.write(results))
+
+
+def _warn_of_untrained_classes(images: Images, spec: Spec) -> None:
+    """Says, once, where a class has no training image at all."""
+    splits = [(size, seed) for size in spec.train_sizes() for seed in spec.grid.seed_values()]
+    found = [(size, seed, datasets.untrained_classes(images, spec.dataset, size, seed)) for size, seed in splits]
+    lacking = [split for split in found if split[2]]
+    if lacking:
+        size, seed, classes = lacking[0]
+        log.warning(
+            "%d of %d training sets lack a class altogether; the first, %d images of seed %d, has none of class %s. "
+            "Networks cannot learn what they never see: use more training images",
+            len(lacking), len(found), size, seed, ", ".join(map(str, classes[:10])),
+        )  # fmt: skip
 
 
 def _jobs(

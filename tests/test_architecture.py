@@ -14,7 +14,7 @@ ORDER = [
     "errors", "interrupt", "backend", "source", "fields", "layers", "optimizers", "penalties", "spec", "randomness",
     "grid", "records", "ledger", "faults", "state", "datasets", "window", "sizing", "dropout", "networks", "reference", "convolution",
     "population", "training", "workers", "tuner", "folder", "analysis.curves", "analysis.response",
-    "analysis.best_lambda", "report.tables", "report.build", "report", "progress", "study", "cli", "__main__",
+    "analysis.best_lambda", "report.tables", "report.build", "report", "progress", "study", "streams", "cli", "__main__",
 ]  # fmt: skip
 
 
