@@ -87,23 +87,16 @@ def check(spec: Path) -> None:
 
     Example: regsearch check configs/digits.yaml
     """
-    from regsearch import backend, datasets, grid, sizing
+    from regsearch import datasets, grid, sizing
     from regsearch import spec as specs
 
     study = specs.load(spec)
     shape = datasets.shape(study)
-    sizing.measure(study, shape)
-    backend.start()
-    from regsearch.networks import weigh
-
-    weighed = weigh(study, shape)
+    sizes = sizing.measure(study, shape)
     trials = len(grid.cells(study, "population", shape.content))
     _print_table(
         ["architecture", "width", "trainable weights", "penalised weights"],
-        [
-            [network.name, network.width or "", counts.trainable, counts.penalised]
-            for network, counts in weighed.items()
-        ],
+        [[network.name, network.width or "", size.weights, size.penalised] for network, size in sizes.items()],
     )
     click.echo(f"{spec}: valid; {trials} trials on {study.dataset.name}")
 

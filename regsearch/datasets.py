@@ -180,6 +180,8 @@ def _npz(spec: Spec) -> Images:
     def refuse(expected: str, got: str) -> DatasetError:
         return DatasetError(spec.problem(("dataset", "path"), f"{path}: expected {expected}, got {got}"))
 
+    if path.exists() and not path.is_file():  # to open a pipe would wait for its writer
+        raise refuse("a readable .npz file", "a folder" if path.is_dir() else "no regular file")
     try:
         with path.open("rb") as stream:
             file = np.load(stream, allow_pickle=False)

@@ -116,7 +116,8 @@ def claim(folder: Path, study: Spec, engine: str, content: str) -> None:
                 f"{folder}: expected the results of this study, got those of another; what differs:\n"
                 + "\n".join(f"  {line}" for line in differences)
                 + "\nName another folder with --out, or move this one aside with --fresh. (Widths, penalties, "
-                "lambdas, seeds, learning rates and training sizes may grow in the same folder; data, layers and training not.)"
+                "lambdas, seeds, learning rates and training sizes may grow in the same folder; data, layers and "
+                "training may not.)"
             )
         facts = earlier.facts
     elif foreign := [name for name in (SPEC, *OURS) if (folder / name).exists()]:
