@@ -150,6 +150,8 @@ def _again(job: Job, error: Exception) -> list[Job]:
         half = -(-len(cells) // 2)
         parts = Population(cells[:half]), Population(cells[half:])
         return [replace(again, population=part, members=min(job.members, half)) for part in parts]
+    if job.members > 1 and faults.wants_memory(error):
+        return [replace(again, members=1)]
     return [again] if job.attempt == 1 else []
 
 

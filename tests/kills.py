@@ -6,8 +6,9 @@ A program, not a test module (a short version is in test_kills.py):
     python tests/kills.py 5 --signal SIGTERM
     python tests/kills.py 5 --worker
 
-Each time it starts `regsearch run` with two workers on a grid of 120 networks, waits a random while, from none at
-all to as long as the whole run took, and kills it: with SIGKILL the whole process group, with SIGTERM or SIGINT
+Each time it starts `regsearch run` with two workers on a grid of 120 networks and kills it at a random moment: every
+other time anywhere from its start to as long as the whole run took, and every other time after its first new row
+in the ledger, since most of a short run is start-up. With SIGKILL the whole process group, with SIGTERM or SIGINT
 the command alone, which must end within 10 seconds with 143 or 130 and leave no process; with `--worker` one
 worker process, after which the run must go on by itself. At the end every trial must be in the ledger once,
 and every table must be that of the undisturbed run: byte for byte the derived ones, `trials.csv` but for
@@ -123,6 +124,20 @@ def differences(expected: Path, got: Path) -> list[str]:
     return found
 
 
+def rows(folder: Path) -> int:
+    """The lines of the ledger so far."""
+    path = folder / "trials.csv"
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def first_row(run: Run, folder: Path) -> float:
+    """Waits until the run adds to its ledger, or ends; gives the moment."""
+    before = max(1, rows(folder))
+    while rows(folder) <= before and run.wait(0.02) is None:
+        pass
+    return time.monotonic()
+
+
 def strike(run: Run, after: float, number: signal.Signals, worker: bool, rng: random.Random) -> str | None:
     """Kills a run after a while; None if it had ended by itself.
 
@@ -187,25 +202,34 @@ def _compare(options: argparse.Namespace, folder: Path) -> int:
     rng = random.Random(options.seed)
     started = time.monotonic()
     undisturbed = Run(spec, folder / "undisturbed", options.workers)
+    trained_from = first_row(undisturbed, folder / "undisturbed")
     assert undisturbed.wait() == 0, undisturbed.said()
-    length = time.monotonic() - started
-    print(f"undisturbed: {length:.1f} s, {len(ledger(folder / 'undisturbed', 'trials.csv'))} trials", flush=True)
+    length, training = time.monotonic() - started, time.monotonic() - trained_from
+    print(
+        f"undisturbed: {length:.1f} s, {training:.1f} s of them after the first row, "
+        f"{rows(folder / 'undisturbed') - 1} trials",
+        flush=True,
+    )
     kills = rounds = 0
     wrong: list[str] = []
     while kills < options.kills and not wrong:
         out = folder / f"disturbed-{rounds}"
         while True:
-            after = rng.uniform(0, length) if kills < options.kills else float("inf")
             run = Run(spec, out, options.workers)
-            if after == float("inf"):
+            if kills == options.kills:
                 assert run.wait() == 0, run.said()
                 break
+            since = "its start"
+            after = rng.uniform(0, length)
+            if kills % 2:
+                first_row(run, out)
+                since, after = "its first row", rng.uniform(0, training)
             how = strike(run, after, signal.Signals[options.signal], options.worker, rng)
             if how is None:
                 break
             kills += how != "no worker yet"
-            finished = len(ledger(out, "trials.csv")) if (out / "trials.csv").exists() else 0
-            print(f"kill {kills}: after {after:.2f} s, {finished} trials in the ledger: {how}", flush=True)
+            finished = max(0, rows(out) - 1)
+            print(f"kill {kills}: {after:.2f} s after {since}, {finished} trials in the ledger: {how}", flush=True)
             if options.worker:
                 run.kill()
                 break
