@@ -171,7 +171,7 @@ def strike(run: Run, after: float, number: signal.Signals, worker: bool, rng: ra
 
 
 def _strike_worker(run: Run, rng: random.Random) -> str:
-    workers = [process for process in run.left() if process.pid != run.process.pid]
+    workers = [process for process in run.left() if any("spawn_main" in word for word in process.cmdline())]
     if not workers:
         return "no worker yet"
     chosen = rng.choice(workers)
