@@ -194,7 +194,7 @@ def pool(count: int, device: str, threads: int) -> Iterator[Executor]:
     gpus = backend.gpus() if device == "GPU" else []
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with dask.config.set(settings):
-        here = {"host": "127.0.0.1", "dashboard_address": None}
+        here = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}  # Dask's own port is taken in a second run
         workers = {}
         for number in range(count):
             env = {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {}

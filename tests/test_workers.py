@@ -102,7 +102,7 @@ def test_a_killed_worker_is_replaced_and_its_population_tried_again(tmp_path, mo
 def test_a_network_that_always_kills_its_worker_fails_alone(monkeypatch):
     monkeypatch.setattr(workers, "work", dies)
     with workers.pool(2, "CPU", 1) as pool:
-        found = list(workers.train(SPEC, pool, 4, jobs()))
+        found = list(workers.train(SPEC, pool, 4, jobs(members=2)))
     assert trials(found) == every_trial()
     failed = [record for group in found for record in group if record.trial.status == "failed"]
     assert [record.trial.lam for record in failed] == [0]
