@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +38,9 @@ class Commands(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         """Runs the command."""
+        stderr = os.dup(2)  # 2 itself leads elsewhere while TensorFlow is imported
         try:
-            with stoppable(_give_up):
+            with stoppable(partial(_give_up, stderr)):
                 return super().invoke(context)
         except RegsearchError as error:
             click.echo(f"regsearch: error: {error}", err=True)
@@ -50,9 +52,11 @@ class Commands(click.Group):
         except Stopped as stopped:
             click.echo(STOPPED, err=True)
             context.exit(128 + stopped.number)
+        finally:
+            os.close(stderr)
 
 
-def _give_up(number: int) -> None:
+def _give_up(stderr: int, number: int) -> None:
     """Ends a run that a signal could not end in time: whatever library it is in does not return."""
     import psutil
 
@@ -60,7 +64,7 @@ def _give_up(number: int) -> None:
         with suppress(psutil.Error):
             process.kill()
     with suppress(OSError):
-        os.write(2, f"{STOPPED}\n".encode())
+        os.write(stderr, f"{STOPPED}\n".encode())
     os._exit(128 + number)
 
 

@@ -11,6 +11,7 @@ import signal
 import tempfile
 import time
 from contextlib import chdir, contextmanager
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,7 @@ NASTY = [
     {"Dense": {"units": 2**31 - 1}}, list(range(1, 500)), {"from": 1e-30, "to": 1e9, "per_decade": 100},
 ]  # fmt: skip
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
-VALUES = st.sampled_from(NASTY) | st.recursive(
+VALUES = st.sampled_from(NASTY).map(deepcopy) | st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
 )
 
