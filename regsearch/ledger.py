@@ -36,9 +36,10 @@ class Ledger:
         """
         self.trials, self.epochs = folder / TRIALS, folder / EPOCHS
         try:
-            if not self.trials.exists() and self.epochs.exists() and self.epochs.read_bytes().count(b"\n") > 1:
+            if not _lines(self.trials) and _lines(self.epochs) > 1:
+                got = "an empty one" if self.trials.exists() else "no such file"
                 raise ResultsError(
-                    f"{self.trials}: expected the ledger of the networks in {EPOCHS}, got no such file. "
+                    f"{self.trials}: expected the ledger of the networks in {EPOCHS}, got {got}. "
                     f"Restore it, or move {EPOCHS} away to train everything again."
                 )
             had = {path: _mend(path, row) for path, row in ((self.trials, Trial), (self.epochs, Epoch))}
@@ -227,6 +228,11 @@ def _mend(path: Path, row: type[Trial] | type[Epoch]) -> bool:
         log.warning("%s: its last line is torn and dropped (%d bytes)", path, len(text) - whole)
         os.truncate(path, whole)
     return True
+
+
+def _lines(path: Path) -> int:
+    """Whole lines of a file, none where there is no file; headers are written before anything else."""
+    return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
 def _drop_orphans(path: Path, trials: pd.DataFrame) -> None:

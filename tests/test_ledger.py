@@ -132,11 +132,15 @@ def test_quoted_epochs_are_kept_and_missing_ones_are_missed(tmp_path, caplog):
     assert "the epochs of 1 networks are lost" in caplog.text
 
 
-def test_epochs_without_a_ledger_are_not_dropped(tmp_path):
+@pytest.mark.parametrize(
+    ("left", "got"), [(None, "no such file"), ("", "an empty one"), ("trial,ar", "an empty one")]
+)
+def test_epochs_without_a_ledger_are_not_dropped(tmp_path, left, got):
     Ledger(tmp_path).append([done(CELLS[0])])
-    (tmp_path / "trials.csv").unlink()
+    path = tmp_path / "trials.csv"
+    path.unlink() if left is None else path.write_text(left)
     before = (tmp_path / "epochs.csv").read_bytes()
-    with pytest.raises(ResultsError, match=r"expected the ledger of the networks in epochs.csv, got no such file"):
+    with pytest.raises(ResultsError, match=f"expected the ledger of the networks in epochs.csv, got {got}"):
         Ledger(tmp_path)
     assert (tmp_path / "epochs.csv").read_bytes() == before
 
