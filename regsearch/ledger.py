@@ -36,7 +36,7 @@ class Ledger:
         """
         self.trials, self.epochs = folder / TRIALS, folder / EPOCHS
         try:
-            if not _lines(self.trials) and _lines(self.epochs) > 1:
+            if _header(Trial).startswith(_bytes(self.trials)) and _bytes(self.epochs).count(b"\n") > 1:
                 got = "an empty one" if self.trials.exists() else "no such file"
                 raise ResultsError(
                     f"{self.trials}: expected the ledger of the networks in {EPOCHS}, got {got}. "
@@ -213,8 +213,7 @@ def _mend(path: Path, row: type[Trial] | type[Epoch]) -> bool:
     Returns:
         Whether it was there.
     """
-    header = ",".join(columns(row)).encode()
-    text = path.read_bytes() if path.exists() else b""
+    header, text = _header(row), _bytes(path)
     if header.startswith(text):
         _write_through(path, "w", [columns(row)])
         return bool(text)
@@ -230,9 +229,12 @@ def _mend(path: Path, row: type[Trial] | type[Epoch]) -> bool:
     return True
 
 
-def _lines(path: Path) -> int:
-    """Whole lines of a file, none where there is no file; headers are written before anything else."""
-    return path.read_bytes().count(b"\n") if path.exists() else 0
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
+
+
+def _header(row: type[Trial] | type[Epoch]) -> bytes:
+    return ",".join(columns(row)).encode()
 
 
 def _drop_orphans(path: Path, trials: pd.DataFrame) -> None:
