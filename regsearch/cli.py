@@ -77,7 +77,22 @@ def main() -> None:
     """
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("regsearch: warning: %(message)s"))
+    handler.addFilter(_Once())
     logging.getLogger("regsearch").handlers = [handler]
+
+
+class _Once(logging.Filter):
+    """Lets each message through once: a full disk would be said every minute, by every worker."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the message is new."""
+        new = record.getMessage() not in self.said
+        self.said.add(record.getMessage())
+        return new
 
 
 SPEC = click.argument("spec", type=click.Path(path_type=Path))

@@ -1,5 +1,6 @@
 """The commands: what they print, how they exit, what they leave."""
 
+import logging
 import os
 import re
 import signal
@@ -14,8 +15,9 @@ from click.testing import CliRunner
 from conftest import SPEC, edited
 from test_spec import BAD
 
-from regsearch import workers
+from regsearch import study, workers
 from regsearch.cli import main
+from regsearch.errors import ResultsError
 from regsearch.interrupt import Stopped
 
 QUESTION = """\
@@ -232,6 +234,18 @@ def test_report_on_an_unfinished_study_says_what_is_missing(tmp_path, spec_file,
     result = invoke("report", results)
     assert result.exit_code == 0
     assert "10 of 20 trials are missing: `regsearch run` trains them" in result.stderr
+
+
+def test_a_warning_is_said_once(tmp_path, spec_file, monkeypatch):
+    def warns(*_):
+        for _ in range(3):
+            logging.getLogger("regsearch.state").warning("the disk is full")
+        raise ResultsError("the end")
+
+    monkeypatch.setattr(study, "run", warns)
+    result = invoke("run", spec_file(), "--out", tmp_path / "results")
+    assert result.exit_code == 4
+    assert result.stderr.count("regsearch: warning: the disk is full\n") == 1
 
 
 @pytest.mark.parametrize("command", ["run", "report"])

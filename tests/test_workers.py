@@ -1,5 +1,6 @@
 """Workers that die or fail have their population tried again; what fails twice is recorded, and the rest goes on."""
 
+import logging
 import os
 import signal
 import time
@@ -107,6 +108,20 @@ def test_a_network_that_always_kills_its_worker_fails_alone(monkeypatch):
     failed = [record for group in found for record in group if record.trial.status == "failed"]
     assert [record.trial.lam for record in failed] == [0]
     assert all("KilledWorker" in record.error for record in failed)
+
+
+def warns():
+    logging.getLogger("regsearch.state").warning("said by a worker")
+
+
+@pytest.mark.slow
+def test_what_a_worker_warns_of_is_heard_here(caplog):
+    with workers.pool(1, "CPU", 1) as pool:
+        deadline = time.monotonic() + 60
+        while "said by a worker" not in caplog.text and time.monotonic() < deadline:
+            pool.submit(warns).result()
+            time.sleep(0.1)
+    assert "said by a worker" in caplog.text
 
 
 @pytest.mark.slow
