@@ -176,9 +176,8 @@ def test_a_population_that_was_stopped_goes_on_from_its_state_with_the_same_numb
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("engine", ["population"], indirect=True, scope="module")
 def test_a_damaged_state_is_passed_over_with_a_warning(tmp_path, uninterrupted, engine, monkeypatch, caplog):
-    if engine == "reference":
-        pytest.skip("it reads the same file in the same way")
     with monkeypatch.context() as patch:
         stop_after(patch, engine, 3)
         with pytest.raises(Stopped):
