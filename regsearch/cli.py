@@ -1,7 +1,10 @@
 """The commands. The only place that prints, and the only place that exits."""
 
 import logging
+import os
 import sys
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,27 +12,60 @@ import click
 
 from regsearch.errors import RegsearchError
 from regsearch.interrupt import Stopped, stoppable
+from regsearch.streams import READER_GONE, OutputError, writable
 
 if TYPE_CHECKING:
     from regsearch.report import Report
 
 SOME_FAILED = 5
+NO_OUTPUT = 4
+STOPPED = "regsearch: stopped. What is finished is kept; run the same command again to go on."
 
 
 class Commands(click.Group):
     """The command group; turns the errors of the library into a message and an exit code, once."""
 
+    def main(self, *arguments: Any, **named: Any) -> Any:
+        """Runs the program."""
+        try:
+            with writable():
+                return super().main(*arguments, **named)
+        except OutputError as error:
+            if not str(error):
+                sys.exit(READER_GONE)
+            click.echo(f"regsearch: error: stdout: expected an output that can be written, got: {error}", err=True)
+            sys.exit(NO_OUTPUT)
+
     def invoke(self, context: click.Context) -> Any:
         """Runs the command."""
+        stderr = os.dup(2)  # 2 itself leads elsewhere while TensorFlow is imported
         try:
-            with stoppable():
+            with stoppable(partial(_give_up, stderr)):
                 return super().invoke(context)
         except RegsearchError as error:
             click.echo(f"regsearch: error: {error}", err=True)
             context.exit(error.exit_code)
+        except BrokenPipeError as error:
+            if error.filename is not None:
+                raise
+            raise OutputError from None  # Click would end with the exit code of a fault of ours
         except Stopped as stopped:
-            click.echo("regsearch: stopped. What is finished is kept; run the same command again to go on.", err=True)
+            click.echo(STOPPED, err=True)
             context.exit(128 + stopped.number)
+        finally:
+            os.close(stderr)
+
+
+def _give_up(stderr: int, number: int) -> None:
+    """Ends a run that a signal could not end in time: whatever library it is in does not return."""
+    import psutil
+
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            process.kill()
+    with suppress(OSError):
+        os.write(stderr, f"{STOPPED}\n".encode())
+    os._exit(128 + number)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -41,7 +77,22 @@ def main() -> None:
     """
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("regsearch: warning: %(message)s"))
+    handler.addFilter(_Once())
     logging.getLogger("regsearch").handlers = [handler]
+
+
+class _Once(logging.Filter):
+    """Lets each message through once: a full disk would be said every minute, by every worker."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the message is new."""
+        new = record.getMessage() not in self.said
+        self.said.add(record.getMessage())
+        return new
 
 
 SPEC = click.argument("spec", type=click.Path(path_type=Path))
@@ -55,23 +106,16 @@ def check(spec: Path) -> None:
 
     Example: regsearch check configs/digits.yaml
     """
-    from regsearch import backend, datasets, grid, sizing
+    from regsearch import datasets, grid, sizing
     from regsearch import spec as specs
 
     study = specs.load(spec)
     shape = datasets.shape(study)
-    sizing.measure(study, shape)
-    backend.start()
-    from regsearch.networks import weigh
-
-    weighed = weigh(study, shape)
+    sizes = sizing.measure(study, shape)
     trials = len(grid.cells(study, "population", shape.content))
     _print_table(
         ["architecture", "width", "trainable weights", "penalised weights"],
-        [
-            [network.name, network.width or "", counts.trainable, counts.penalised]
-            for network, counts in weighed.items()
-        ],
+        [[network.name, network.width or "", size.weights, size.penalised] for network, size in sizes.items()],
     )
     click.echo(f"{spec}: valid; {trials} trials on {study.dataset.name}")
 
@@ -101,9 +145,17 @@ def check(spec: Path) -> None:
     show_default=True,
     help="How convolutions are computed; auto goes by shapes and device.",
 )
+@click.option("--fresh", is_flag=True, help="Move what is in the results folder aside, and train everything.")
 @QUIET
 def run(
-    spec: Path, out: Path | None, workers: int | None, engine: str, device: str, lowering: str, quiet: bool
+    spec: Path,
+    out: Path | None,
+    workers: int | None,
+    engine: str,
+    device: str,
+    lowering: str,
+    fresh: bool,
+    quiet: bool,
 ) -> None:
     """Trains what is missing of a study, then writes its tables; run again to resume.
 
@@ -126,7 +178,7 @@ def run(
     )
     progress = reporter(Console(stderr=True), quiet)
     try:
-        outcome = studies.run(study, results, progress, how)
+        outcome = studies.run(study, results, progress, how, fresh)
     finally:
         progress.stop()
     if not quiet:
@@ -215,4 +267,7 @@ def _print_table(header: list[str], rows: list[list[Any]]) -> None:
         table.add_column(name, justify="left" if index == 0 else "right")
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    with console.capture() as printed:  # Rich would end the process by itself where stdout has no reader
+        console.print(table)
+    click.echo(printed.get(), nl=False)

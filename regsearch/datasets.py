@@ -127,18 +127,29 @@ def split(images: Images | None, dataset: Dataset, train_size: int, seed: int, w
         parts = planted.draw(dataset.exponent, width, seed, dataset.validation, dataset.test, train_size)
         return Split(parts[2], parts[0], parts[1], parts[2][1].shape[1], "squared_error")
     x, y = images.pool
-    order = stream(seed, SPLIT).permutation(len(x))
-    if images.test is None:
-        test_rows, order = order[: dataset.test], order[dataset.test :]
-        test = x[test_rows], y[test_rows]
-    else:
-        test_rows = stream(seed, TEST_SPLIT).permutation(len(images.test[0]))[: dataset.test]
-        test = images.test[0][test_rows], images.test[1][test_rows]
+    test_rows, validation, train = _rows(images, dataset, train_size, seed)
+    tested = images.test or images.pool
+    test = tested[0][test_rows], tested[1][test_rows]
     noise = stream(seed, NOISE)
     redrawn = noise.random(len(y)) < dataset.label_noise
     noisy = np.where(redrawn, noise.integers(images.classes, size=len(y)), y).astype(np.int32)
-    validation, train = order[: dataset.validation], order[dataset.validation :][:train_size]
     return Split((x[train], noisy[train]), (x[validation], noisy[validation]), test, images.classes)
+
+
+def untrained_classes(images: Images, dataset: Dataset, train_size: int, seed: int) -> list[int]:
+    """The classes of which one seed's training data has no image; a network cannot learn these."""
+    *_, train = _rows(images, dataset, train_size, seed)
+    return sorted(set(range(images.classes)) - set(images.pool[1][train].tolist()))
+
+
+def _rows(images: Images, dataset: Dataset, train_size: int, seed: int) -> tuple[NDArray[np.int64], ...]:
+    """Which images one seed's test (of its own set, where there is one), validation and training data are."""
+    order = stream(seed, SPLIT).permutation(len(images.pool[0]))
+    if images.test is None:
+        test, order = order[: dataset.test], order[dataset.test :]
+    else:
+        test = stream(seed, TEST_SPLIT).permutation(len(images.test[0]))[: dataset.test]
+    return test, order[: dataset.validation], order[dataset.validation :][:train_size]
 
 
 def _planted_shape(spec: Spec) -> Shape:
@@ -205,6 +216,8 @@ def _npz(spec: Spec) -> Images:
     def refuse(expected: str, got: str) -> DatasetError:
         return DatasetError(spec.problem(("dataset", "path"), f"{path}: expected {expected}, got {got}"))
 
+    if path.exists() and not path.is_file():  # to open a pipe would wait for its writer
+        raise refuse("a readable .npz file", "a folder" if path.is_dir() else "no regular file")
     try:
         with path.open("rb") as stream:
             file = np.load(stream, allow_pickle=False)
@@ -235,6 +248,9 @@ def _npz(spec: Spec) -> Images:
     classes = 1 + max(int(labels.max()) for _, labels in parts)
     if classes < 2:
         raise refuse("labels of at least two classes, counted from 0", "one class")
+    if missing := sorted(set(range(classes)) - set(parts[0][1].tolist())):
+        named = ", ".join(map(str, missing[:10])) + (", …" if len(missing) > 10 else "")
+        raise refuse(f"{pairs[0][1]} with images of every class from 0 to {classes - 1}", f"none of class {named}")
     return Images(parts[0], parts[1] if len(parts) == 2 else None, classes)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 import platform
 import socket
@@ -29,6 +30,8 @@ OURS = (
     "mechanism.csv", "calibration.csv", "keras_tuner",
 )  # fmt: skip
 PACKAGES = ("regsearch", "tensorflow", "keras", "keras-tuner", "numpy", "pandas", "scipy", "scikit-learn")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ def held(folder: Path) -> Iterator[None]:
         ResultsError: another run holds it, or it cannot be made or written.
     """
     holder, lock = folder / HOLDER, FileLock(folder / LOCK, timeout=0)
+    if folder.exists() and not folder.is_dir():
+        raise ResultsError(f"{folder}: expected a folder for the results, got a file. Name another with --out.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
@@ -82,6 +87,31 @@ def held(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+def move_aside(folder: Path) -> None:
+    """Renames a results folder to a dated name beside it, whatever is in it; one that is empty or not there stays.
+
+    Raises:
+        ResultsError: another run holds it, it is no results folder, or it cannot be renamed.
+    """
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    if not any((folder / name).exists() for name in (SPEC, STUDY, *OURS)):
+        raise ResultsError(
+            f"{folder}: expected a results folder to move aside, got one with nothing of a study in it. "
+            "Name another folder with --out."
+        )
+    with held(folder):
+        whole = folder.parent.resolve() / folder.name if folder.name not in ("", "..") else folder.resolve()
+        stem = f"{whole.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+        names = (whole.with_name(stem + suffix) for suffix in ("", *(f"-{number}" for number in range(2, 1000))))
+        aside = next(path for path in names if not path.exists())
+        try:
+            whole.rename(aside)
+        except OSError as error:
+            raise unusable(folder, error) from None
+    log.warning("%s: earlier results are now in %s", folder, aside)
+
+
 def claim(folder: Path, study: Spec, engine: str, shape: Shape) -> None:
     """Writes `spec.yaml` and `study.json`, unless the folder holds another study.
 
@@ -95,8 +125,9 @@ def claim(folder: Path, study: Spec, engine: str, shape: Shape) -> None:
             raise ResultsError(
                 f"{folder}: expected the results of this study, got those of another; what differs:\n"
                 + "\n".join(f"  {line}" for line in differences)
-                + "\nName another folder with --out, or move this one aside. (Widths, penalties, lambdas, seeds, "
-                "learning rates and training sizes may grow in the same folder; data, layers and training may not.)"
+                + "\nName another folder with --out, or move this one aside with --fresh. (Widths, penalties, "
+                "lambdas, seeds, learning rates and training sizes may grow in the same folder; data, layers and "
+                "training may not.)"
             )
         facts = earlier.facts
     elif foreign := [name for name in (SPEC, *OURS) if (folder / name).exists()]:
@@ -139,8 +170,13 @@ def read(folder: Path) -> Study:
     path = folder / STUDY
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(facts, dict) or not {"engine", "content"} <= set(facts):
-            raise ValueError("its keys are not those of a study")
+        if not isinstance(facts, dict):
+            raise ValueError("it is no mapping of names to values")
+        for key in ("engine", "content"):
+            if not isinstance(facts.get(key), str):
+                raise ValueError(f"{key!r} is missing or no text; older versions did not write it")
+        if not isinstance(facts.get("runs", []), list):
+            raise ValueError("'runs' is no list")
     except FileNotFoundError:
         raise ResultsError(
             f"{path}: expected a results folder, got no such file. `regsearch run` makes one."
@@ -150,7 +186,7 @@ def read(folder: Path) -> Study:
     except (ValueError, RecursionError) as error:
         raise ResultsError(
             f"{path}: expected the facts of a study as JSON, got a damaged file ({error}). "
-            "Restore it, or name another folder with --out."
+            "Restore it, name another folder with --out, or move this one aside with --fresh."
         ) from None
     return Study(facts)
 

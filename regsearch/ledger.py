@@ -36,9 +36,10 @@ class Ledger:
         """
         self.trials, self.epochs = folder / TRIALS, folder / EPOCHS
         try:
-            if not self.trials.exists() and self.epochs.exists() and self.epochs.read_bytes().count(b"\n") > 1:
+            if _header(Trial).startswith(_bytes(self.trials)) and _bytes(self.epochs).count(b"\n") > 1:
+                got = "an empty one" if self.trials.exists() else "no such file"
                 raise ResultsError(
-                    f"{self.trials}: expected the ledger of the networks in {EPOCHS}, got no such file. "
+                    f"{self.trials}: expected the ledger of the networks in {EPOCHS}, got {got}. "
                     f"Restore it, or move {EPOCHS} away to train everything again."
                 )
             had = {path: _mend(path, row) for path, row in ((self.trials, Trial), (self.epochs, Epoch))}
@@ -86,10 +87,11 @@ def read_epochs(folder: Path) -> pd.DataFrame:
     return _read(folder / EPOCHS, Epoch).drop_duplicates(["trial", "epoch"], keep="last", ignore_index=True)
 
 
-def unusable(folder: Path, error: OSError) -> ResultsError:
+def unusable(folder: Path, error: Exception) -> ResultsError:
     """The error of a results folder that cannot be read or written."""
+    where, why = getattr(error, "filename", None) or folder, getattr(error, "strerror", None) or error
     return ResultsError(
-        f"{error.filename or folder}: expected a results folder that can be read and written, got: {error.strerror}. "
+        f"{where}: expected a results folder that can be read and written, got: {why}. "
         "Mend that, or name another folder with --out. Everything finished is kept; run again to go on."
     )
 
@@ -127,10 +129,12 @@ def _check_header(path: Path, found: list[str], expected: list[str]) -> None:
     for at, name in enumerate(expected):
         got = repr(found[at]) if at < len(found) else "nothing"
         if got != repr(name):
-            raise ResultsError(
-                f"{path}:1: expected the column {name!r} as number {at + 1}, got {got}. "
-                "The ledger is not meant to be edited: restore it, or name another folder with --out."
-            )
+            if 0 < len(found) == at:
+                advice = "An older version wrote it: go on with that version, name another folder with --out, or "
+                advice += "move this one aside with --fresh and train again."
+            else:
+                advice = "The ledger is not meant to be edited: restore it, or name another folder with --out."
+            raise ResultsError(f"{path}:1: expected the column {name!r} as number {at + 1}, got {got}. {advice}")
 
 
 def _check_values(table: pd.DataFrame, path: Path) -> None:
@@ -209,8 +213,7 @@ def _mend(path: Path, row: type[Trial] | type[Epoch]) -> bool:
     Returns:
         Whether it was there.
     """
-    header = ",".join(columns(row)).encode()
-    text = path.read_bytes() if path.exists() else b""
+    header, text = _header(row), _bytes(path)
     if header.startswith(text):
         _write_through(path, "w", [columns(row)])
         return bool(text)
@@ -226,6 +229,14 @@ def _mend(path: Path, row: type[Trial] | type[Epoch]) -> bool:
     return True
 
 
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
+
+
+def _header(row: type[Trial] | type[Epoch]) -> bytes:
+    return ",".join(columns(row)).encode()
+
+
 def _drop_orphans(path: Path, trials: pd.DataFrame) -> None:
     """Drops epochs whose trial was never written, and those of trials that failed."""
     known = set(trials.loc[trials["status"] != "failed", "trial"])
@@ -233,5 +244,8 @@ def _drop_orphans(path: Path, trials: pd.DataFrame) -> None:
     kept = [line for line in lines[1:] if line.partition(b",")[0].strip(b'"').decode("utf-8", "replace") in known]
     if len(kept) < len(lines) - 1:
         partial = path.with_suffix(".tmp")
-        partial.write_bytes(b"".join([lines[0], *kept]))
-        partial.replace(path)
+        try:
+            partial.write_bytes(b"".join([lines[0], *kept]))
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)

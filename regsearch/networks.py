@@ -5,12 +5,10 @@ from typing import Any
 
 import keras
 
-from regsearch.datasets import Shape
 from regsearch.dropout import Dropout
-from regsearch.grid import Network, networks
+from regsearch.grid import Network
 from regsearch.randomness import DROPOUT, START, layer_seed
 from regsearch.records import Counts
-from regsearch.spec import Spec
 
 
 def build(
@@ -62,13 +60,3 @@ def counts(model: keras.Sequential) -> Counts:
         trainable=sum(int(variable.value.shape.num_elements()) for variable in model.trainable_variables),
         penalised=sum(int(kernel.value.shape.num_elements()) for kernel in kernels(model)),
     )
-
-
-def weigh(spec: Spec, shape: Shape) -> dict[Network, Counts]:
-    """Builds every network of the spec, whose layers fit (`sizing.measure`), and counts its weights."""
-    found = {}
-    for network in networks(spec):
-        seen = shape.at(network.width)
-        found[network] = counts(build(network, seen.image, seen.classes, seed=0))
-        keras.backend.clear_session(free_memory=False)
-    return found

@@ -104,13 +104,15 @@ class Record:
 
     Attributes:
         error: why it failed.
-        attempt: 2 where it took a second try.
+        attempt: 2 where it took a second try, and so on.
+        compiled: whether it trained under XLA, as far as its lowering allows.
     """
 
     trial: Trial
     epochs: list[Epoch] = field(default_factory=list)
     error: str = ""
     attempt: int = 1
+    compiled: bool = True
 
 
 def completed(

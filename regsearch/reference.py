@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from regsearch.datasets import Arrays, Loss, Split
@@ -13,23 +14,32 @@ from regsearch.interrupt import checkpoint
 from regsearch.networks import build, counts, kernels
 from regsearch.optimizers import OptimizerBase
 from regsearch.randomness import batches
-from regsearch.records import Epoch, Record, completed, diverged
+from regsearch.records import Epoch, Record, columns, completed, diverged
 from regsearch.spec import Training
+from regsearch.state import StateFile
 
 SCORED_AT_ONCE = 1024
+_MEASURES = [name for name in columns(Epoch) if name not in ("trial", "epoch")]
 
 
-def train(population: Population, split: Split, training: Training) -> list[Record]:
+def train(population: Population, split: Split, training: Training, state: StateFile | None = None) -> list[Record]:
     """Trains each network of a population in turn.
+
+    Args:
+        population: which networks.
+        split: their data.
+        training: optimizer, batch size, epochs.
+        state: where the state between epochs is kept, and continued from, if the population is one network.
 
     Returns:
         One record a member, in order.
     """
     tf.config.experimental.enable_op_determinism()
-    return [_train_one(cell, split, training) for cell in population.cells]
+    alone = len(population.cells) == 1
+    return [_train_one(cell, split, training, state if alone else None) for cell in population.cells]
 
 
-def _train_one(cell: Cell, split: Split, training: Training) -> Record:
+def _train_one(cell: Cell, split: Split, training: Training, state: StateFile | None) -> Record:
     keras.backend.clear_session()
     started = time.perf_counter()
     l1, l2, decay = cell.shares
@@ -41,9 +51,12 @@ def _train_one(cell: Cell, split: Split, training: Training) -> Record:
         optimizer,
         **_scoring(split.loss),
     )
-    recorder = _Recorder(cell.trial, model, optimizer, split.validation)
+    optimizer.build(model.trainable_variables)
+    recorder = _Recorder(cell.trial, model, optimizer, split.validation, started, state)
+    recorder.resume()
     model.fit(
-        _stream(split.train, cell, training),
+        _stream(split.train, cell, training, recorder.epoch),
+        initial_epoch=recorder.epoch,
         epochs=training.epochs,
         steps_per_epoch=training.steps(cell.train_size),
         validation_data=split.validation,
@@ -54,9 +67,9 @@ def _train_one(cell: Cell, split: Split, training: Training) -> Record:
     )
     weights = counts(model)
     if recorder.diverged_epoch is not None:
-        return diverged(cell, weights, recorder.epochs, recorder.diverged_epoch, time.perf_counter() - started)
+        return diverged(cell, weights, recorder.epochs, recorder.diverged_epoch, recorder.seconds())
     test = _score(model, split.test)
-    return completed(cell, weights, recorder.epochs, test, time.perf_counter() - started)
+    return completed(cell, weights, recorder.epochs, test, recorder.seconds())
 
 
 def _regularizer(l1: float, l2: float) -> keras.regularizers.Regularizer | None:
@@ -103,12 +116,12 @@ def _not_in(some: list[Any], variables: list[Any]) -> list[Any]:
     return [variable for variable in variables if id(variable) not in chosen]
 
 
-def _stream(data: Arrays, cell: Cell, training: Training) -> tf.data.Dataset:
-    """The batches of every epoch, in order."""
+def _stream(data: Arrays, cell: Cell, training: Training, done: int) -> tf.data.Dataset:
+    """The batches of every epoch after the first `done`, in order."""
     x, y = tf.constant(data[0]), tf.constant(data[1])
 
     def indices() -> Any:
-        for epoch in range(1, training.epochs + 1):
+        for epoch in range(done + 1, training.epochs + 1):
             yield from batches(cell.seed, epoch, cell.train_size, training.batch_size, training.steps_per_epoch)
 
     order = tf.data.Dataset.from_generator(indices, output_signature=tf.TensorSpec(training.batch_size, tf.int32))
@@ -124,15 +137,57 @@ def _score(model: keras.Sequential, data: Arrays) -> tuple[float, float | None]:
 class _Recorder(keras.callbacks.Callback):
     """Keeps one `Epoch` for the start and each epoch, and stops a network whose loss is no longer finite."""
 
-    def __init__(self, trial: str, model: keras.Sequential, optimizer: Any, validation: Arrays) -> None:
+    def __init__(
+        self,
+        trial: str,
+        model: keras.Sequential,
+        optimizer: Any,
+        validation: Arrays,
+        started: float,
+        state: StateFile | None,
+    ) -> None:
         super().__init__()
+        self.started, self.state, self.seconds_before = started, state, 0.0
         self.trial, self.network, self.optimizer, self.validation = trial, model, optimizer, validation
         self.kernels = kernels(model)
         self.epochs: list[Epoch] = []
         self.epoch = 0
         self.diverged_epoch: int | None = None
 
+    def seconds(self) -> float:
+        """What the network took, in earlier runs too."""
+        return self.seconds_before + time.perf_counter() - self.started
+
+    def resume(self) -> None:
+        """Goes on from the saved state, if there is one."""
+        variables = self.variables()
+        shapes = {name: (tuple(variable.shape), variable.dtype) for name, variable in variables.items()}
+        rows = {"rows": ((None, len(_MEASURES)), np.float64), "seconds": ((), np.float64)}
+        if self.state is None or (saved := self.state.load({**rows, **shapes})) is None:
+            return
+        for name, variable in variables.items():
+            variable.assign(saved[name])
+        for number, row in enumerate(saved["rows"]):
+            values = [None if math.isnan(value) else float(value) for value in row]
+            measures: dict[str, Any] = dict(zip(_MEASURES, values, strict=True))
+            self.epochs.append(Epoch(self.trial, number, **measures))
+        self.epoch, self.seconds_before = len(self.epochs) - 1, float(saved["seconds"])
+
+    def save(self) -> None:
+        """Saves the state, if that is due."""
+        if self.state and self.state.due() and self.epoch < self.params["epochs"]:
+            rows = np.array([[getattr(epoch, name) for name in _MEASURES] for epoch in self.epochs], np.float64)
+            variables = {name: variable.numpy() for name, variable in self.variables().items()}
+            self.state.save({"rows": rows, "seconds": self.seconds(), **variables})
+
+    def variables(self) -> dict[str, Any]:
+        """Everything that changes from epoch to epoch."""
+        found = [*self.network.variables, *self.optimizer.variables]
+        return {f"variable_{index}": variable for index, variable in enumerate(found)}
+
     def on_train_begin(self, logs: Any = None) -> None:
+        if self.epochs:
+            return
         loss, accuracy = _score(self.network, self.validation)
         self.record({"val_data_loss": loss} | ({} if accuracy is None else {"val_accuracy": accuracy}), None)
 
@@ -148,6 +203,8 @@ class _Recorder(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         if self.diverged_epoch is None:
             self.record(logs, float(self.optimizer.largest_norm))
+        if self.diverged_epoch is None:
+            self.save()
 
     def record(self, logs: dict[str, float], gradient_norm: float | None) -> None:
         """Adds the epoch that ended, unless a number in it is not finite."""

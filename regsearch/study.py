@@ -1,5 +1,6 @@
 """The pipeline: a spec and a folder in, a ledger and its tables out."""
 
+import logging
 import time
 from collections.abc import Container, Iterator
 from concurrent.futures import Executor
@@ -9,8 +10,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from regsearch import backend, datasets, folder, grid, growth, report, sizing, workers
-from regsearch.datasets import Shape
+from regsearch import backend, datasets, folder, grid, growth, report, sizing, state, workers
+from regsearch.datasets import Images, Shape
 from regsearch.errors import DeviceError
 from regsearch.grid import Cell, Network, Population
 from regsearch.interrupt import at_checkpoints
@@ -21,9 +22,12 @@ from regsearch.records import Record
 from regsearch.report import Report
 from regsearch.sizing import Size
 from regsearch.spec import Spec
+from regsearch.state import States
 from regsearch.workers import Job
 
 FAILURES = "failures.log"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,14 @@ class How:
         workers: processes; 0 for this one, None for one a core or GPU.
         device: `CPU`, `GPU`, or None for a GPU where there is one.
         lowering: forces how convolutions are computed.
+        save_seconds: the least time between two writes of the state of a population in training.
     """
 
     engine: str = "population"
     workers: int | None = 0
     device: str | None = None
     lowering: str | None = None
+    save_seconds: float = state.SECONDS
 
     @cached_property
     def kind(self) -> str:
@@ -73,8 +79,10 @@ class Outcome:
     report: Report
 
 
-def run(spec: Spec, results: Path, progress: Reporter, how: How) -> Outcome:
+def run(spec: Spec, results: Path, progress: Reporter, how: How, fresh: bool = False) -> Outcome:
     """Trains what is missing of a study, round by round as its grid grows, then writes its tables.
+
+    `fresh` moves earlier results aside first.
 
     Raises:
         SpecError, DeviceError, DatasetError, ResultsError: see `errors`.
@@ -82,28 +90,35 @@ def run(spec: Spec, results: Path, progress: Reporter, how: How) -> Outcome:
     started = time.perf_counter()
     shape = datasets.shape(spec)
     sizes = sizing.measure(spec, shape)
-    datasets.load(spec)  # workers load it again; but a download, or its failure, belongs before the folder is touched
+    # Workers load it again; but a download, or its failure, belongs before the folder is touched.
+    _warn_of_untrained_classes(datasets.load(spec), spec)
+    if fresh:
+        folder.move_aside(results)
     with folder.held(results):
         folder.claim(results, spec, how.engine, shape)
         ledger = Ledger(results)
         cells: list[Cell] = []
         trained = 0
+        states = States(results.absolute() / state.FOLDER, how.save_seconds)
         failed: dict[str, str] = {}
         tried_again: list[str] = []
+        without_xla: list[str] = []
 
         def keep(found: list[Record]) -> None:
             ledger.append(found)
+            states.remove(record.trial.trial for record in found)
             errors = {record.trial.trial: record.error for record in found if record.error}
             _log_failures(results, errors)
             failed.update(errors)
             tried_again.extend(record.trial.trial for record in found if record.attempt > 1)
+            without_xla.extend(record.trial.trial for record in found if not record.compiled)
             progress.advance(found)
 
         with ExitStack() as stack:
             tuner = None
             for added in growth.rounds(spec, how.engine, shape.content, lambda: read_trials(results)):
                 cells += added
-                jobs = _jobs(added, ledger.finished, sizes, spec, how)
+                jobs = _jobs(added, ledger.finished, sizes, spec, how, states)
                 missing = sum(len(job.population.cells) for job in jobs)
                 progress.start(len(cells), len(cells) - missing)
                 if not jobs:
@@ -120,12 +135,14 @@ def run(spec: Spec, results: Path, progress: Reporter, how: How) -> Outcome:
                 results,
                 trained=trained,
                 tried_again=tried_again,
+                without_xla=without_xla,
                 engine=how.engine,
                 device=how.kind,
                 workers=processes,
                 lowerings=_lowerings(sizes, how) if how.engine == "population" else {},
                 seconds=round(time.perf_counter() - started, 3),
             )
+        states.clear()
         return Outcome(trained, failed, report.write(results))
 
 
@@ -143,7 +160,30 @@ def _tuner(results: Path, shape: Shape) -> Any:
     return GridTuner(results, shape)
 
 
-def _jobs(cells: list[Cell], finished: Container[str], sizes: dict[Network, Size], spec: Spec, how: How) -> list[Job]:
+def _warn_of_untrained_classes(images: Images | None, spec: Spec) -> None:
+    """Says, once, where a class has no training image at all."""
+    if images is None:
+        return
+    splits = [(size, seed) for size in spec.train_sizes() for seed in spec.grid.seed_values()]
+    found = [(size, seed, datasets.untrained_classes(images, spec.dataset, size, seed)) for size, seed in splits]
+    lacking = [split for split in found if split[2]]
+    if lacking:
+        size, seed, classes = lacking[0]
+        log.warning(
+            "%d of %d training sets lack a class altogether; the first, %d images of seed %d, has none of class %s. "
+            "Networks cannot learn what they never see: use more training images",
+            len(lacking), len(found), size, seed, ", ".join(map(str, classes[:10])),
+        )  # fmt: skip
+
+
+def _jobs(
+    cells: list[Cell],
+    finished: Container[str],
+    sizes: dict[Network, Size],
+    spec: Spec,
+    how: How,
+    states: States,
+) -> list[Job]:
     """What is missing of the populations of a round's cells, the longest first."""
     found = []
     for network, size in sizes.items():
@@ -153,7 +193,8 @@ def _jobs(cells: list[Cell], finished: Container[str], sizes: dict[Network, Size
         for population in populations:
             missing = tuple(cell for cell in population.cells if cell.trial not in finished)
             if missing:
-                found.append(Job(Population(missing), size, fullest, how.engine, how.kind, how.lowering))
+                job = Job(Population(missing), size, fullest, how.engine, how.kind, how.lowering, states=states)
+                found.append(job)
     return sorted(found, key=lambda job: -job.work)
 
 

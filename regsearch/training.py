@@ -19,6 +19,7 @@ from regsearch.randomness import batches
 from regsearch.records import Counts, Epoch, Record, completed, diverged
 from regsearch.sizing import SCORED_AT_ONCE, Size
 from regsearch.spec import Training
+from regsearch.state import StateFile
 
 
 def train(
@@ -29,6 +30,8 @@ def train(
     members: int,
     device: str = "CPU",
     lowering: str | None = None,
+    compiled: bool = True,
+    state: StateFile | None = None,
 ) -> list[Record]:
     """Trains a population.
 
@@ -41,6 +44,8 @@ def train(
             are trained and forgotten, so that its numbers are those of a full one.
         device: `CPU` or `GPU`.
         lowering: forces how convolutions are computed.
+        compiled: whether XLA compiles it; otherwise TensorFlow runs it as it is, with other rounding.
+        state: where its state between epochs is kept, and continued from.
 
     Returns:
         One record a member, in order.
@@ -48,9 +53,11 @@ def train(
     started = time.perf_counter()
     image = tuple(int(size) for size in split.train[0].shape[1:])
     first = population.first
-    trainer = _trainer(first.network, image, split.classes, split.loss, members, training, size, device, lowering)
-    scores = trainer.run(population, split, training.epochs)
-    seconds = (time.perf_counter() - started) / len(population.cells)
+    trainer = _trainer(
+        first.network, image, split.classes, split.loss, members, training, size, device, lowering, compiled
+    )
+    scores = trainer.run(population, split, training.epochs, state)
+    seconds = (scores.seconds_before + time.perf_counter() - started) / len(population.cells)
     labelled = split.loss == "cross_entropy"
     members_in = range(len(population.cells))
     return [_record(population, member, trainer.counts, scores, labelled, seconds) for member in members_in]
@@ -62,6 +69,12 @@ def _trainer(*what: Any) -> "Trainer":
     return Trainer(*what)
 
 
+def forget() -> None:
+    """Lets go of every compiled network and its memory, as after running out of it."""
+    _trainer.cache_clear()
+    keras.backend.clear_session()
+
+
 @dataclass
 class Scores:
     """What a population's training gave.
@@ -70,11 +83,13 @@ class Scores:
         epochs: each of MEASURES, (epochs, MEASURES, members); the first entry is the start.
         finite: whether every step's total loss was a number, (epochs, members).
         test: data loss and accuracy on the test data, (2, members).
+        seconds_before: what the epochs took that an earlier run trained.
     """
 
     epochs: NDArray[np.float64]
     finite: NDArray[np.bool_]
     test: NDArray[np.float64]
+    seconds_before: float = 0.0
 
 
 MEASURES = (
@@ -97,6 +112,7 @@ class Trainer:
         size: Size,
         device: str,
         lowering: str | None = None,
+        compiled: bool = True,
     ) -> None:
         self.members, self.batch_size, self.steps = members, training.batch_size, training.steps_per_epoch
         self._losses = {"cross_entropy": self._cross_entropy, "squared_error": self._squared_error}[loss]
@@ -106,7 +122,7 @@ class Trainer:
         self.optimizer = _optimizer(training.optimizer)
         self.optimizer.build(self.weights)
         self.at_start = [variable.numpy() for variable in self.optimizer.variables]
-        compiled = "native" not in self.model.lowerings.values()
+        compiled = compiled and "native" not in self.model.lowerings.values()
         self.epoch = tf.function(self._epoch, jit_compile=compiled)
         self.score_part = tf.function(self._score_part, jit_compile=compiled)
 
@@ -116,8 +132,9 @@ class Trainer:
         sizes = [sum(int(np.prod(w.shape[1:])) for w in group) for group in (self.weights, self.model.kernels)]
         return Counts(*sizes)
 
-    def run(self, population: Population, split: Split, epochs: int) -> Scores:
-        """Trains one population from its start; see `Scores`."""
+    def run(self, population: Population, split: Split, epochs: int, state: StateFile | None = None) -> Scores:
+        """Trains one population from its start, or from its saved state; see `Scores`."""
+        started = time.perf_counter()
         first = population.first
         shares = np.zeros((3, self.members), np.float32)
         for member, cell in enumerate(population.cells):
@@ -131,10 +148,15 @@ class Trainer:
         validation = _parts(split.validation)
         scored = tuple(map(tf.constant, validation))
         nothing = np.full(self.members, np.nan)
-        scores, sums = self._score(validation, l1, l2)
-        rows = [self._row(nothing, sums, scores, nothing)]
-        finite = [np.ones(self.members, bool)]
-        for number in range(1, epochs + 1):
+        seconds_before = 0.0
+        if state and (saved := state.load(self._state_shapes())):
+            rows, finite, seconds_before = list(saved["rows"]), list(saved["finite"]), float(saved["seconds"])
+            for name, variable in self._variables().items():
+                variable.assign(saved[name])
+        else:
+            scores, sums = self._score(validation, l1, l2)
+            rows, finite = [self._row(nothing, sums, scores, nothing)], [np.ones(self.members, bool)]
+        for number in range(len(rows), epochs + 1):
             checkpoint()
             order = tf.constant(batches(first.seed, number, first.train_size, self.batch_size, self.steps))
             found = self.epoch(x, y, order, *scored, l1, l2, decay).numpy().astype(np.float64)
@@ -143,7 +165,22 @@ class Trainer:
             finite.append(ok > 0)
             if not np.logical_and.reduce(finite).any():
                 break
-        return Scores(np.array(rows), np.array(finite), self._score(_parts(split.test), l1, l2)[0])
+            if state and state.due() and number < epochs:
+                seconds = seconds_before + time.perf_counter() - started
+                variables = {name: variable.numpy() for name, variable in self._variables().items()}
+                state.save({"rows": rows, "finite": finite, "seconds": seconds, **variables})
+        return Scores(np.array(rows), np.array(finite), self._score(_parts(split.test), l1, l2)[0], seconds_before)
+
+    def _variables(self) -> dict[str, Any]:
+        """Everything that changes from epoch to epoch: weights, moving averages, dropout's steps, the optimizer's."""
+        variables = [*self.model.variables, *self.optimizer.variables]
+        return {f"variable_{index}": variable for index, variable in enumerate(variables)}
+
+    def _state_shapes(self) -> dict[str, tuple[tuple[int | None, ...], Any]]:
+        """The shape and type of each array of a saved state."""
+        shapes = {name: (tuple(variable.shape), variable.dtype) for name, variable in self._variables().items()}
+        rows = {"rows": ((None, len(MEASURES), self.members), np.float64), "finite": ((None, self.members), np.bool_)}
+        return {**rows, "seconds": ((), np.float64), **shapes}
 
     def _row(self, train_loss: Any, sums: Any, scores: Any, norm: Any) -> NDArray[np.float64]:
         """One epoch's measures, (MEASURES, members)."""

@@ -4,22 +4,34 @@ The ledger is the truth. Keras Tuner's own state is rebuilt from it at the start
 under `keras_tuner/` in the results folder, for those who know its tools (`results_summary()` and friends).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import keras
 import keras_tuner as kt
+import tensorflow as tf
 from keras_tuner.engine import trial as kt_trial
 
 from regsearch.datasets import Shape
 from regsearch.grid import Cell
+from regsearch.ledger import unusable
 from regsearch.networks import build
 from regsearch.penalties import NONE
 from regsearch.records import Record, Trial
 from regsearch.workers import Job
 
 FOLDER = "keras_tuner"
+
+
+@contextmanager
+def _written(folder: str | Path) -> Iterator[None]:
+    """Inside, Keras Tuner writes its files, through TensorFlow, which has its own errors for a full disk."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        raise unusable(Path(folder), error) from None
 
 
 class GridOracle(kt.Oracle):
@@ -81,10 +93,11 @@ class GridOracle(kt.Oracle):
 
     def save_population(self) -> None:
         """Writes the state and the trials that ended since the last call."""
-        for trial in {trial.trial_id: trial for trial in self.unsaved}.values():
-            super()._save_trial(trial)
-        self.unsaved.clear()
-        super().save()
+        with _written(self._project_dir):
+            for trial in {trial.trial_id: trial for trial in self.unsaved}.values():
+                super()._save_trial(trial)
+            self.unsaved.clear()
+            super().save()
 
 
 class GridTuner(kt.Tuner):
@@ -97,7 +110,10 @@ class GridTuner(kt.Tuner):
             folder: the results folder.
             shape: of the dataset, for rebuilding networks from hyperparameters.
         """
-        super().__init__(GridOracle(), GridHyperModel(shape), directory=folder, project_name=FOLDER, overwrite=True)
+        with _written(folder / FOLDER):
+            super().__init__(
+                GridOracle(), GridHyperModel(shape), directory=folder, project_name=FOLDER, overwrite=True
+            )
 
     def _populate_initial_space(self) -> None:
         """The space is known in full: there is nothing to find by building networks."""

@@ -18,13 +18,14 @@ from typing import Any
 import dask
 from distributed import Client, Nanny, Scheduler, SpecCluster, WorkerPlugin
 
-from regsearch import backend, datasets, records
+from regsearch import backend, datasets, faults, records
 from regsearch.datasets import Images
 from regsearch.grid import Population
 from regsearch.interrupt import checkpoint
 from regsearch.records import Record
 from regsearch.sizing import Size
 from regsearch.spec import Spec
+from regsearch.state import StateFile, States
 
 POLL_SECONDS = 0.2
 
@@ -41,7 +42,9 @@ class Job:
         engine: `population` or `reference`.
         device: `CPU` or `GPU`.
         lowering: forces how convolutions are computed.
-        attempt: 2 for a second try.
+        compiled: whether XLA compiles it.
+        states: where the state of populations in training is kept; None keeps none.
+        attempt: 2 for a second try, and so on.
     """
 
     population: Population
@@ -50,12 +53,18 @@ class Job:
     engine: str
     device: str
     lowering: str | None = None
+    compiled: bool = True
+    states: States | None = None
     attempt: int = 1
 
     @property
     def threads(self) -> int:
         """Computing threads: on a CPU a population trains on one, wherever it trains, so that it rounds alike."""
         return 1 if self.engine == "population" and self.device == "CPU" else 0
+
+    def state(self, how: dict[str, Any]) -> StateFile | None:
+        """Where its state is kept; `how` is what its numbers follow from besides its trials."""
+        return self.states.of((cell.trial for cell in self.population.cells), **how) if self.states else None
 
     @property
     def work(self) -> int:
@@ -68,13 +77,23 @@ def work(spec: Spec, job: Job) -> list[Record]:
     backend.start(job.threads, job.device)
     first = job.population.first
     split = datasets.split(_images(spec), spec.dataset, first.train_size, first.seed, first.network.width)
+    how: dict[str, Any] = {"engine": job.engine, "device": job.device}
     if job.engine == "reference":
         from regsearch import reference
 
-        return reference.train(job.population, split, spec.training)
+        return reference.train(job.population, split, spec.training, job.state(how))
     from regsearch import training
 
-    return training.train(job.population, split, spec.training, job.size, job.members, job.device, job.lowering)
+    how |= {"members": job.members, "lowering": job.lowering, "compiled": job.compiled}
+    try:
+        return training.train(
+            job.population, split, spec.training, job.size, job.members, job.device, job.lowering, job.compiled,
+            job.state(how),
+        )  # fmt: skip
+    except Exception as error:
+        if faults.wants_memory(error):
+            training.forget()
+        raise
 
 
 @lru_cache(maxsize=1)
@@ -85,8 +104,9 @@ def _images(spec: Spec) -> Images | None:
 def train(spec: Spec, pool: Executor, ahead: int, jobs: Iterable[Job]) -> Iterator[list[Record]]:
     """Trains jobs and gives each one's records as it ends.
 
-    A job that raises, or whose worker dies, is tried once more, in two halves where it has several members
-    (so that one that ran out of memory may fit); what fails again is recorded as failed.
+    A job that raises, or whose worker dies, is tried again: in two halves where it has several members, and on
+    down to one where memory ran out; without XLA where TensorFlow failed under it. What fails again is recorded
+    as failed.
 
     Args:
         spec: the study.
@@ -108,24 +128,31 @@ def train(spec: Spec, pool: Executor, ahead: int, jobs: Iterable[Job]) -> Iterat
             try:
                 found = future.result()
             except Exception as error:
-                if job.attempt == 1:
-                    log.warning(
-                        "a population of %s failed (%s) and is tried again", job.population.first.network.name, error
-                    )
-                    waiting.extend(_again(job))
-                    continue
+                checkpoint()  # a signal to all processes ends the workers too: that is no failure
                 why = "".join(traceback.format_exception(error))
+                traceback.clear_frames(error.__traceback__)  # they hold the arrays that did not fit
+                if parts := _again(job, error):
+                    name, reason = job.population.first.network.name, str(error).partition("\n")[0]
+                    log.warning("a population of %s failed (%s) and is tried again", name, reason or repr(error))
+                    waiting.extend(parts)
+                    continue
                 found = [records.failed(cell, why) for cell in job.population.cells]
-            yield [replace(record, attempt=job.attempt) for record in found]
+            yield [replace(record, attempt=job.attempt, compiled=job.compiled) for record in found]
 
 
-def _again(job: Job) -> list[Job]:
-    """The second try of a job: its halves, or itself."""
+def _again(job: Job, error: Exception) -> list[Job]:
+    """What to try next after a failure: the same without XLA, halves, itself, or nothing more."""
+    again = replace(job, attempt=job.attempt + 1)
+    if job.compiled and job.engine == "population" and faults.may_be_compilers(error):
+        return [replace(again, compiled=False)]
     cells = job.population.cells
-    half = -(-len(cells) // 2)
-    parts = [cells[:half], cells[half:]] if len(cells) > 1 else [cells]
-    members = min(job.members, half) if len(cells) > 1 else job.members
-    return [replace(job, population=Population(part), members=members, attempt=2) for part in parts]
+    if len(cells) > 1 and (job.attempt == 1 or faults.wants_memory(error)):
+        half = -(-len(cells) // 2)
+        parts = Population(cells[:half]), Population(cells[half:])
+        return [replace(again, population=part, members=min(job.members, half)) for part in parts]
+    if job.members > 1 and faults.wants_memory(error):
+        return [replace(again, members=1)]
+    return [again] if job.attempt == 1 else []
 
 
 class Inline(Executor):
@@ -167,7 +194,7 @@ def pool(count: int, device: str, threads: int) -> Iterator[Executor]:
     gpus = backend.gpus() if device == "GPU" else []
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with dask.config.set(settings):
-        here = {"host": "127.0.0.1", "dashboard_address": None}
+        here = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}  # Dask's own port is taken in a second run
         workers = {}
         for number in range(count):
             env = {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {}
@@ -178,8 +205,13 @@ def pool(count: int, device: str, threads: int) -> Iterator[Executor]:
             Client(cluster) as client,
             ThreadPoolExecutor(1) as meanwhile,  # workers import TensorFlow while the driver does
         ):
-            meanwhile.submit(client.register_plugin, _Prepared(threads, device))
+            meanwhile.submit(_prepare, client, _Prepared(threads, device))
             yield client.get_executor(pure=False)
+
+
+def _prepare(client: Client, plugin: WorkerPlugin) -> None:
+    client.forward_logging("regsearch", logging.WARNING)
+    client.register_plugin(plugin)
 
 
 class _Prepared(WorkerPlugin):

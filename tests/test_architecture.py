@@ -12,10 +12,11 @@ PACKAGE = Path(regsearch.__file__).parent
 # Each module may import those above it, and no other of ours.
 ORDER = [
     "errors", "interrupt", "backend", "source", "fields", "layers", "optimizers", "penalties", "spec", "randomness",
-    "grid", "records", "ledger", "planted", "datasets", "window", "sizing", "dropout", "networks", "reference", "convolution",
-    "population", "training", "workers", "tuner", "folder", "analysis.curves", "analysis.response",
-    "analysis.optimum", "analysis.best_lambda", "analysis.regression", "analysis.scaling", "analysis.transfer",
-    "analysis.mechanism", "analysis.stability", "analysis.verdict", "analysis.calibration", "growth", "report.tables", "report.build", "report", "progress", "study", "cli", "__main__",
+    "grid", "records", "ledger", "faults", "state", "planted", "datasets", "window", "sizing", "dropout", "networks",
+    "reference", "convolution", "population", "training", "workers", "tuner", "folder", "analysis.curves",
+    "analysis.response", "analysis.optimum", "analysis.best_lambda", "analysis.regression", "analysis.scaling",
+    "analysis.transfer", "analysis.mechanism", "analysis.stability", "analysis.verdict", "analysis.calibration",
+    "growth", "report.tables", "report.build", "report", "progress", "study", "streams", "cli", "__main__",
 ]  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """The commands: what they print, how they exit, what they leave."""
 
+import logging
 import os
 import re
 import signal
@@ -8,12 +9,16 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from conftest import SPEC, edited
 from test_spec import BAD
 
+from regsearch import study, workers
 from regsearch.cli import main
+from regsearch.errors import ResultsError
+from regsearch.interrupt import Stopped
 
 QUESTION = """\
 name: question
@@ -59,7 +64,6 @@ def test_a_missing_spec_and_a_wrong_option_are_exit_2(tmp_path):
     assert invoke("nonsense").exit_code == 2
 
 
-@pytest.mark.slow
 def test_check_prints_1220_and_1200_for_the_layer_of_the_question(tmp_path):
     import numpy as np
 
@@ -159,6 +163,99 @@ def test_a_signal_ends_the_run_in_order_with_everything_finished_kept(tmp_path, 
     assert "run the same command again to go on" in stderr
     assert "Traceback" not in stderr
     assert invoke("report", ledger.parent).exit_code == 0
+
+
+@pytest.mark.slow
+def test_a_grid_in_which_half_diverges_is_exit_0(tmp_path, spec_file):
+    spec = spec_file(
+        ("widths: [1, 2]", "widths: [1]"), ("[l1, l2]", "[l2]"), ("epochs: 2", "epochs: 30"),
+        ("lambdas: [0, 0.01, 0.1]", "lambdas: [0, 0.01, 1000, 10000]"),
+    )  # fmt: skip
+    result = invoke("run", spec, "--out", tmp_path / "results", "--workers", "inline")
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(tmp_path / "results" / "trials.csv")
+    assert table["status"].value_counts().to_dict() == {"completed": 4, "diverged": 4}
+
+
+@pytest.mark.slow
+def test_a_trial_that_fails_leaves_the_others_is_named_and_exit_5(tmp_path, spec_file, monkeypatch):
+    work = workers.work
+
+    def fails(spec, job):
+        if any(cell.lam == 0.1 and cell.seed == 1 and cell.penalty_name == "l2" for cell in job.population.cells):
+            raise RuntimeError("made to fail")
+        return work(spec, job)
+
+    monkeypatch.setattr(workers, "work", fails)
+    spec, results = spec_file(("widths: [1, 2]", "widths: [1]")), tmp_path / "results"
+    result = invoke("run", spec, "--out", results, "--workers", "inline")
+    assert result.exit_code == 5
+    table = pd.read_csv(results / "trials.csv")
+    failed = table[table["status"] == "failed"]
+    assert 1 <= len(failed) <= 2  # half of a half of its population
+    assert (table["status"] == "completed").sum() == 10 - len(failed)
+    assert f"{len(failed)} networks failed: {', '.join(failed['trial'])}" in result.stderr
+    assert "made to fail" in (results / "failures.log").read_text()
+    monkeypatch.undo()
+    assert invoke("run", spec, "--out", results, "--workers", "inline").exit_code == 0
+
+
+@pytest.mark.slow
+def test_fresh_moves_the_results_of_another_study_aside_and_trains(tmp_path, spec_file):
+    one = [("widths: [1, 2]", "widths: [1]"), ("seeds: 2", "seeds: 1"), ("[l1, l2]", "[l1]")]
+    results = tmp_path / "results"
+    assert invoke("run", spec_file(*one), "--out", results, "--workers", "inline").exit_code == 0
+    before = (results / "trials.csv").read_bytes()
+    other = spec_file(*one, ("epochs: 2", "epochs: 3"))
+    refused = invoke("run", other, "--out", results, "--workers", "inline")
+    assert (refused.exit_code, "--fresh" in refused.stderr) == (4, True)
+    result = invoke("run", other, "--out", results, "--workers", "inline", "--fresh")
+    assert result.exit_code == 0
+    (aside,) = tmp_path.glob("results-*")
+    assert f"earlier results are now in {aside}" in result.stderr
+    assert (aside / "trials.csv").read_bytes() == before
+    assert invoke("report", aside).exit_code == 0
+    assert len(pd.read_csv(results / "epochs.csv")) == 3 * 4
+
+
+@pytest.mark.slow
+def test_report_on_an_unfinished_study_says_what_is_missing(tmp_path, spec_file, monkeypatch):
+    work, seen = workers.work, []
+
+    def stops(spec, job):
+        seen.append(job)
+        if len(seen) == 3:
+            raise Stopped(signal.SIGTERM)
+        return work(spec, job)
+
+    monkeypatch.setattr(workers, "work", stops)
+    results = tmp_path / "results"
+    assert invoke("run", spec_file(), "--out", results, "--workers", "inline").exit_code == 143
+    result = invoke("report", results)
+    assert result.exit_code == 0
+    assert "10 of 20 trials are missing: `regsearch run` trains them" in result.stderr
+
+
+def test_a_warning_is_said_once(tmp_path, spec_file, monkeypatch):
+    def warns(*_):
+        for _ in range(3):
+            logging.getLogger("regsearch.state").warning("the disk is full")
+        raise ResultsError("the end")
+
+    monkeypatch.setattr(study, "run", warns)
+    result = invoke("run", spec_file(), "--out", tmp_path / "results")
+    assert result.exit_code == 4
+    assert result.stderr.count("regsearch: warning: the disk is full\n") == 1
+
+
+@pytest.mark.parametrize("command", ["run", "report"])
+def test_a_file_as_results_folder_is_exit_4(tmp_path, spec_file, command):
+    (tmp_path / "file").write_text("mine")
+    arguments = (
+        ["run", spec_file(), "--out", tmp_path / "file"] if command == "run" else ["report", tmp_path / "file"]
+    )
+    assert invoke(*arguments).exit_code == 4
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_help_needs_no_tensorflow_and_feels_instant():

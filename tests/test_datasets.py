@@ -1,5 +1,6 @@
 """A dataset's arrays are scaled, split by the seed alone, and refused when they cannot be used."""
 
+import os
 import re
 
 import keras
@@ -99,6 +100,18 @@ def test_other_content_under_the_same_name_is_other_data(tmp_path):
         (images(y=np.zeros(163, int)), "expected y with a whole number for each of the 164 images"),
         (images(y=np.zeros(164, float)), "expected y with a whole number for each"),
         (images(y=np.zeros(164, int)), "expected labels of at least two classes"),
+        (
+            images(y=np.arange(164) % 3 * 2),
+            "expected y with images of every class from 0 to 4, got none of class 1, 3",
+        ),
+        (
+            {"x_train": np.zeros((114, 4, 4)), "y_train": np.arange(114) % 2}
+            | {"x_test": np.zeros((50, 4, 4)), "y_test": np.arange(50) % 3},
+            "expected y_train with images of every class from 0 to 2, got none of class 2",
+        ),
+        (images(x=np.zeros((164, 4, 4, 1), complex)), "expected x of numbers"),
+        (images(x=np.zeros((164, 0, 4, 1))), "expected x of numbers shaped"),
+        (images(y=np.arange(164) + 10**6), "expected y with classes from 0 to 99999"),
         (images(y=np.arange(164) - 1), "expected y with classes from 0 to 99999, got values from -1"),
         (images(y=np.array([{}] * 164)), "pickled objects are never loaded"),
     ],
@@ -108,6 +121,29 @@ def test_an_unusable_npz_is_refused_with_file_and_line(tmp_path, arrays, words):
     with pytest.raises(DatasetError, match=re.escape(words)) as refused:
         datasets.shape(spec)
     assert str(refused.value).startswith("tiny.yaml:")
+
+
+def test_archives_that_reach_outside_or_are_pipes_are_never_opened_so(tmp_path):
+    path = tmp_path / "a.npz"
+    spec = npz(path, **images(), **{"../outside": np.zeros(3)})
+    datasets.load(spec)  # arrays are read by name from memory, nothing is unpacked
+    assert [item.name for item in tmp_path.parent.rglob("outside*")] == []
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(DatasetError, match="expected a readable .npz file, got no regular file"):
+        datasets.shape(spec)
+
+
+def test_classes_without_a_training_image_are_named(tmp_path):
+    labels = np.zeros(164, int)
+    labels[:6] = [1, 2, 3, 4, 5, 6]
+    spec = npz(tmp_path / "a.npz", **images(y=labels))
+    found = datasets.load(spec)
+    missing = datasets.untrained_classes(found, spec.dataset, 64, seed=0)
+    trained = datasets.split(found, spec.dataset, 64, seed=0).train[1]
+    assert missing == sorted(set(range(7)) - set(trained.tolist()))
+    assert missing
+    assert datasets.untrained_classes(datasets.load(DIGITS), DIGITS.dataset, 64, seed=0) == []
 
 
 def test_a_missing_or_broken_npz_is_refused(tmp_path):

@@ -1,6 +1,8 @@
 """The ledger keeps each finished network once, through kills, torn lines and edits."""
 
+import csv
 import logging
+import re
 
 import pytest
 from conftest import parsed
@@ -130,11 +132,15 @@ def test_quoted_epochs_are_kept_and_missing_ones_are_missed(tmp_path, caplog):
     assert "the epochs of 1 networks are lost" in caplog.text
 
 
-def test_epochs_without_a_ledger_are_not_dropped(tmp_path):
+@pytest.mark.parametrize(
+    ("left", "got"), [(None, "no such file"), ("", "an empty one"), ("trial,ar", "an empty one")]
+)
+def test_epochs_without_a_ledger_are_not_dropped(tmp_path, left, got):
     Ledger(tmp_path).append([done(CELLS[0])])
-    (tmp_path / "trials.csv").unlink()
+    path = tmp_path / "trials.csv"
+    path.unlink() if left is None else path.write_text(left)
     before = (tmp_path / "epochs.csv").read_bytes()
-    with pytest.raises(ResultsError, match=r"expected the ledger of the networks in epochs.csv, got no such file"):
+    with pytest.raises(ResultsError, match=f"expected the ledger of the networks in epochs.csv, got {got}"):
         Ledger(tmp_path)
     assert (tmp_path / "epochs.csv").read_bytes() == before
 
@@ -151,6 +157,37 @@ def test_columns_added_by_a_later_version_are_passed_over(tmp_path):
     header, row = path.read_text().splitlines()
     path.write_text(f"{header},new\n{row},1\n")
     assert len(read_trials(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("name", ["trials.csv", "epochs.csv"])
+def test_a_ledger_of_an_older_version_says_what_to_do(tmp_path, name):
+    Ledger(tmp_path).append([done(CELLS[0])])
+    path = tmp_path / name
+    path.write_text("".join(line.rpartition(",")[0] + "\n" for line in path.read_text().splitlines()))
+    before = path.read_bytes()
+    with pytest.raises(ResultsError, match=r"got nothing. An older version wrote it: .* with --fresh"):
+        Ledger(tmp_path)
+    assert path.read_bytes() == before
+
+
+def test_no_text_in_a_ledger_can_start_a_formula(tmp_path):
+    """Names of architectures are validated, and penalties, engines, statuses and trials are ours."""
+    spec = parsed(("[l1, l2]", "[l1, l2, {l1_l2: {ratio: 0.25}}, decoupled]"))
+    every = [done(cell) for cell in cells(spec, "population", "digits")]
+    Ledger(tmp_path).append([*every[:-2], failed(CELLS[0], "=why"), diverged(CELLS[1], COUNTS, [], 1, 1.0)])
+    for name in ("trials.csv", "epochs.csv"):
+        with (tmp_path / name).open(newline="") as file:
+            texts = {cell for row in csv.reader(file) for cell in row if not number(cell)}
+        assert {"none", "l1_l2-0.25"} <= texts or name == "epochs.csv"
+        assert [text for text in texts if not re.match(r"[A-Za-z]", text)] == [""]
+
+
+def number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def test_a_missing_ledger_says_what_makes_one(tmp_path):

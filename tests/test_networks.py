@@ -3,11 +3,10 @@
 import numpy as np
 from conftest import parsed
 
-from regsearch.datasets import Shape
 from regsearch.fields import Count
 from regsearch.grid import Network, networks
 from regsearch.layers import BatchNormalization, Conv2D, Dense, Flatten
-from regsearch.networks import build, counts, kernels, weigh
+from regsearch.networks import build, counts, kernels
 
 
 def test_20_filters_of_2_by_3_on_depth_10_are_1220_weights_of_which_1200_are_penalised():
@@ -46,11 +45,6 @@ def test_the_start_follows_from_seed_and_layer():
 def test_kernels_are_those_of_conv2d_and_dense():
     model = build(networks(parsed())[1], (8, 8, 1), 10, seed=0)
     assert [tuple(kernel.shape) for kernel in kernels(model)] == [(3, 3, 1, 2), (72, 10)]
-
-
-def test_weigh_counts_every_network():
-    found = weigh(parsed(), Shape((8, 8, 1), 10, 100, 0, "x"))
-    assert [(network.name, weights.penalised) for network, weights in found.items()] == [("w1", 369), ("w2", 738)]
 
 
 def test_sizes_keep_following_the_width_in_a_network():

@@ -1,5 +1,6 @@
 """Workers that die or fail have their population tried again; what fails twice is recorded, and the rest goes on."""
 
+import logging
 import os
 import signal
 import time
@@ -80,7 +81,8 @@ def dies_once(spec, job, marker):
 
 
 def dies(spec, job):
-    if job.population.first.seed == 0 and job.population.first.network.width == 1:
+    first = job.population.first
+    if first.seed == 0 and first.network.width == 1 and first.lam == 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return workers.work(spec, job)
 
@@ -98,14 +100,28 @@ def test_a_killed_worker_is_replaced_and_its_population_tried_again(tmp_path, mo
 
 
 @pytest.mark.slow
-def test_a_population_that_always_kills_its_worker_fails_alone(monkeypatch):
+def test_a_network_that_always_kills_its_worker_fails_alone(monkeypatch):
     monkeypatch.setattr(workers, "work", dies)
     with workers.pool(2, "CPU", 1) as pool:
-        found = list(workers.train(SPEC, pool, 4, jobs()))
+        found = list(workers.train(SPEC, pool, 4, jobs(members=2)))
     assert trials(found) == every_trial()
     failed = [record for group in found for record in group if record.trial.status == "failed"]
-    assert len(failed) == 5
+    assert [record.trial.lam for record in failed] == [0]
     assert all("KilledWorker" in record.error for record in failed)
+
+
+def warns():
+    logging.getLogger("regsearch.state").warning("said by a worker")
+
+
+@pytest.mark.slow
+def test_what_a_worker_warns_of_is_heard_here(caplog):
+    with workers.pool(1, "CPU", 1) as pool:
+        deadline = time.monotonic() + 60
+        while "said by a worker" not in caplog.text and time.monotonic() < deadline:
+            pool.submit(warns).result()
+            time.sleep(0.1)
+    assert "said by a worker" in caplog.text
 
 
 @pytest.mark.slow
