@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-GRACE_SECONDS = 5.0
+GRACE_SECONDS = 3.0
 
 
 class Stopped(KeyboardInterrupt):

@@ -159,7 +159,8 @@ def strike(run: Run, after: float, number: signal.Signals, worker: bool, rng: ra
     took = time.monotonic() - started
     if code == 0:
         return None  # it was at its very end
-    left = run.left()
+    while (left := run.left()) and time.monotonic() - started < ENDS_WITHIN:
+        time.sleep(0.1)
     said = run.said()
     run.kill()
     # In its first moments, before it can take signals, Python itself ends.
