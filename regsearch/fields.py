@@ -11,11 +11,13 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    GetJsonSchemaHandler,
     Strict,
     Tag,
+    WithJsonSchema,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError
 
 
 class Section(BaseModel):
@@ -48,6 +50,20 @@ class Named(Section):
         if isinstance(value, dict) and list(value) == [cls.kind]:
             return {} if value[cls.kind] is None else value[cls.kind]
         return value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """`Name` where no argument is required, or `Name: {argument: value}`."""
+        arguments = handler(core)
+        whole = handler.resolve_ref_schema(arguments)
+        about = {"description": whole.get("description", "")}
+        if whole.get("required"):
+            return about | _only(cls.kind, arguments)
+        return about | {"anyOf": [{"const": cls.kind}, _only(cls.kind, {"anyOf": [arguments, {"type": "null"}]})]}
+
+
+def _only(key: str, value: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": {key: value}, "required": [key], "additionalProperties": False}
 
 
 def name_of(value: Any) -> str | None:
@@ -88,7 +104,7 @@ def _name(value: Any) -> Any:
     return value
 
 
-Name = Annotated[str, BeforeValidator(_name)]
+Name = Annotated[str, BeforeValidator(_name), WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"})]
 
 
 def _sequence(value: Any) -> Any:
@@ -113,9 +129,28 @@ def _no_repeats(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
-NonEmpty = BeforeValidator(_sequence)
-Distinct = AfterValidator(_no_repeats)
-Pair = Annotated[tuple[Positive, Positive], BeforeValidator(_pair)]
+class _NonEmpty(BeforeValidator):
+    """A list with at least one entry."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return handler(core) | {"minItems": 1}
+
+
+class _Distinct(AfterValidator):
+    """A list without repeats."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return handler(core) | {"uniqueItems": True}
+
+
+NonEmpty = _NonEmpty(_sequence)
+Distinct = _Distinct(_no_repeats)
+_POSITIVE = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
+Pair = Annotated[
+    tuple[Positive, Positive],
+    BeforeValidator(_pair),
+    WithJsonSchema({"anyOf": [_POSITIVE, {"type": "array", "items": _POSITIVE, "minItems": 2, "maxItems": 2}]}),
+]
 
 
 @dataclass(frozen=True)
@@ -151,4 +186,8 @@ def _count(value: Any) -> Count:
     return Count(int(match[1] or match[3] or 1), match[2].replace("outputs", "classes"))
 
 
-Size = Annotated[Any, BeforeValidator(_count)]
+Size = Annotated[
+    Any,
+    BeforeValidator(_count),
+    WithJsonSchema({"anyOf": [_POSITIVE, {"type": "string", "pattern": f"^ *({_MULTIPLE.pattern}) *$"}]}),
+]

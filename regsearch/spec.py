@@ -8,11 +8,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    ConfigDict,
     Discriminator,
     Field,
     PrivateAttr,
     Tag,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -57,6 +59,24 @@ class Dataset(Section):
     label_noise: Fraction = 0.0
     exponent: Annotated[Integer, Field(ge=-1, le=1)] | None = None
     draws: Positive = 1
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"name": {"const": "npz"}}},
+            "then": {"required": ["path"], "properties": {"path": {"type": "string"}}},
+            "else": {"properties": {"path": {"type": "null"}}},
+            "allOf": [
+                {
+                    "if": {"properties": {"name": {"const": "planted"}}},
+                    "then": {
+                        "required": ["exponent"],
+                        "properties": {"exponent": {"type": "integer"}, "label_noise": {"const": 0}},
+                    },
+                    "else": {"properties": {"exponent": {"type": "null"}, "draws": {"const": 1}}},
+                }
+            ],
+        }
+    )
 
     @model_validator(mode="after")
     def _arguments_go_with_the_name(self) -> Self:
@@ -125,7 +145,12 @@ def _lambdas_shape(value: Any) -> Any:
     return value
 
 
-Lambda = Annotated[Number, Field(ge=0, le=1e9), AfterValidator(_single_precision)]
+Lambda = Annotated[
+    Number,
+    Field(ge=0, le=1e9),
+    AfterValidator(_single_precision),
+    WithJsonSchema({"anyOf": [{"const": 0}, {"type": "number", "minimum": SMALLEST_LAMBDA, "maximum": 1e9}]}),
+]
 Lambdas = Annotated[
     Annotated[LambdaRange, Tag(":range")] | Annotated[tuple[Lambda, ...], NonEmpty, Distinct, Tag(":list")],
     Discriminator(_lambda_kind),
@@ -145,6 +170,15 @@ def _seeds(value: Any) -> Any:
     return tuple(value)
 
 
+_SEED = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
+_SEEDS = {
+    "anyOf": [
+        {"type": "integer", "minimum": 1, "maximum": 1000},
+        {"type": "array", "items": _SEED, "minItems": 1, "uniqueItems": True},
+    ]
+}
+
+
 class Grid(Section):
     """The axes: every combination is trained.
 
@@ -154,7 +188,7 @@ class Grid(Section):
 
     penalties: Annotated[tuple[Penalty, ...], NonEmpty, Distinct]
     lambdas: Lambdas
-    seeds: Annotated[int | tuple[int, ...], BeforeValidator(_seeds)] = 3
+    seeds: Annotated[int | tuple[int, ...], BeforeValidator(_seeds), WithJsonSchema(_SEEDS)] = 3
     learning_rates: Annotated[tuple[Rate, ...], NonEmpty, Distinct] | None = None
     train_sizes: Annotated[tuple[Positive, ...], NonEmpty, Distinct] | None = None
     max_trials: Positive = MAX_TRIALS
@@ -200,6 +234,9 @@ class Spec(Section):
     grid: Grid
     training: Training
 
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["architecture"]}, {"required": ["architectures"]}]}
+    )
     _source: Source | None = PrivateAttr(None)
 
     @property
