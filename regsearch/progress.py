@@ -1,21 +1,33 @@
-"""How far a run is, on stderr: a live bar on a terminal, a plain line now and then elsewhere."""
+"""How far a run is, on stderr: a live display on a terminal, a plain line now and then elsewhere."""
 
 import time
+from collections.abc import Sequence
 from typing import Protocol
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
-from regsearch.records import Record
+from regsearch.grid import Cell
+from regsearch.readable import duration, short
+from regsearch.records import Record, Trial
+from regsearch.tally import Shares, Tally
+
+WIDEST_BAR, NARROWEST_BAR = 40, 8
+REFRESHES_A_SECOND = 4
 
 
 class Reporter(Protocol):
     """Shows the progress of one run."""
 
-    def start(self, total: int, done: int) -> None:
-        """The grid has `total` trials, of which the ledger has `done`."""
+    def start(self, cells: Sequence[Cell], finished: Sequence[Trial], expected: Shares) -> None:
+        """The grid, or a round by which it grows; what the ledger has of it; how its time should spread."""
 
-    def advance(self, records: list[Record]) -> None:
+    def advance(self, records: Sequence[Record]) -> None:
         """One more population is trained and kept."""
 
     def stop(self) -> None:
@@ -25,10 +37,10 @@ class Reporter(Protocol):
 class Silent:
     """Shows nothing."""
 
-    def start(self, total: int, done: int) -> None:
+    def start(self, cells: Sequence[Cell], finished: Sequence[Trial], expected: Shares) -> None:
         """Shows nothing."""
 
-    def advance(self, records: list[Record]) -> None:
+    def advance(self, records: Sequence[Record]) -> None:
         """Shows nothing."""
 
     def stop(self) -> None:
@@ -40,66 +52,106 @@ class Lines:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.total = self.done = self.trained = 0
-
-    def start(self, total: int, done: int) -> None:
-        """Says what there is to do."""
-        self.total, self.done = total, done
+        self.tally = Tally()
         self.started = self.shown = time.monotonic()
-        if done < total:
-            had = f", {done} of them in the ledger" if done else ""
-            self.console.print(f"{total} trials{had}: training {total - done}", highlight=False)
 
-    def advance(self, records: list[Record]) -> None:
+    def start(self, cells: Sequence[Cell], finished: Sequence[Trial], expected: Shares) -> None:
+        """Says what there is to do."""
+        more = " more" if self.tally.total else ""
+        self.tally.grow(cells, finished, expected)
+        if expected.trials:
+            had = f", {len(finished)} of them in the ledger" if finished else ""
+            self.line(f"{len(cells)} trials{more}{had}: training {len(expected.trials)}")
+
+    def advance(self, records: Sequence[Record]) -> None:
         """Prints a line if the last is long enough ago, and at the end."""
-        self.trained += len(records)
+        tally = self.tally
+        tally.add([record.trial for record in records])
         now = time.monotonic()
-        left = self.total - self.done - self.trained
-        if left and now - self.shown < max(10.0, 0.05 * (now - self.started)):
+        if tally.done < tally.total and now - self.shown < max(10.0, 0.05 * (now - self.started)):
             return
         self.shown = now
-        seconds = now - self.started
         trial = records[-1].trial
-        self.console.print(
-            f"{self.done + self.trained}/{self.total} trials, {seconds:.0f} s, about "
-            f"{left * seconds / self.trained:.0f} s left (last: {trial.architecture} {trial.penalty})",
-            highlight=False,
+        self.line(
+            f"{tally.done}/{tally.total} trials, {duration(tally.seconds)}, about "
+            f"{duration(tally.seconds_left or 0)} left (last: {trial.architecture} {trial.penalty})"
         )
+
+    def line(self, text: str) -> None:
+        """Prints a line, whatever its length."""
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def stop(self) -> None:
         """Nothing is left to do."""
 
 
-class Bar:
-    """One live line on a terminal."""
+class Display:
+    """A live display on a terminal, drawn in place and taken away at the end."""
 
     def __init__(self, console: Console) -> None:
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-        )
+        self.console = console
+        self.tally = Tally()
+        self.live: Live | None = None
 
-    def start(self, total: int, done: int) -> None:
-        """Draws the bar."""
-        self.task = self.bar.add_task("training", total=total, completed=done)
-        self.bar.start()
+    def start(self, cells: Sequence[Cell], finished: Sequence[Trial], expected: Shares) -> None:
+        """Draws it."""
+        self.tally.grow(cells, finished, expected)
+        if self.live is None and expected.trials:
+            self.live = Live(
+                console=self.console,
+                get_renderable=lambda: drawn(self.tally, self.console.width, self.console.height),
+                refresh_per_second=REFRESHES_A_SECOND,
+                transient=True,
+            )
+            self.live.start()
 
-    def advance(self, records: list[Record]) -> None:
-        """Moves the bar."""
-        self.bar.update(self.task, advance=len(records), description=records[-1].trial.architecture)
+    def advance(self, records: Sequence[Record]) -> None:
+        """Takes a population in; the next refresh shows it."""
+        self.tally.add([record.trial for record in records])
 
     def stop(self) -> None:
-        """Takes the bar away."""
-        self.bar.stop()
+        """Takes the display away."""
+        if self.live is not None:
+            self.live.stop()
+
+
+def drawn(tally: Tally, width: int, height: int) -> RenderableType:
+    """A line on the whole run and, where there is room, the best lambdas so far of the networks trained last."""
+    room = height - 6  # the headline, the table's heading, what is above and below
+    networks = [name for name in tally.networks if name in tally.recent[-room:]] if room > 0 else []
+    head = headline(tally, width)
+    if not networks:
+        return head
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left", title_style="")
+    table.add_column("best lambda so far", no_wrap=True)
+    for penalty in tally.penalties:
+        table.add_column(escape(penalty), justify="right", no_wrap=True)
+    for name in networks:
+        table.add_row(escape(name), *(short(tally.best(name, penalty)) for penalty in tally.penalties))
+    return Group(head, table)
+
+
+def headline(tally: Tally, width: int) -> Table:
+    """The architecture trained last, a bar, trials, speed and time left: in one line of any width."""
+    left = "starting" if tally.seconds_left is None else f"{duration(tally.seconds_left)} left"
+    rate = tally.trials_a_second
+    speed = f" · {rate:.0f} a second" if rate >= 10 else f" · {rate:.2g} a second" if tally.trained else ""
+    facts = Text(f"{tally.done}/{tally.total} trials{speed} · {left}")
+    name = Text(tally.recent[-1] if tally.trained and tally.recent else "")
+    bar = min(WIDEST_BAR, width - len(name) - len(facts) - 4)
+    line = Table.grid(padding=(0, 1))
+    parts: list[RenderableType] = [name, facts]
+    if bar >= NARROWEST_BAR:
+        parts.insert(1, ProgressBar(tally.total, tally.done, width=bar))
+    for _ in parts:
+        line.add_column(no_wrap=True, overflow="ellipsis")
+    line.add_row(*parts)
+    return line
 
 
 def reporter(console: Console, quiet: bool) -> Reporter:
     """The way to show progress that suits where stderr goes."""
     if quiet:
         return Silent()
-    return Bar(console) if console.is_terminal else Lines(console)
+    live = console.is_terminal and not console.is_dumb_terminal and console.file.isatty()
+    return Display(console) if live else Lines(console)

@@ -23,6 +23,7 @@ from regsearch.report import Report
 from regsearch.sizing import Size
 from regsearch.spec import Spec
 from regsearch.state import States
+from regsearch.tally import shares
 from regsearch.workers import Job
 
 FAILURES = "failures.log"
@@ -115,16 +116,17 @@ def run(spec: Spec, results: Path, progress: Reporter, how: How, fresh: bool = F
             progress.advance(found)
 
         with ExitStack() as stack:
-            tuner = None
+            tuner, processes = None, 0
             for added in growth.rounds(spec, how.engine, shape.content, lambda: read_trials(results)):
                 cells += added
-                jobs = _jobs(added, ledger.finished, sizes, spec, how, states)
+                jobs = missing_jobs(added, ledger.finished, sizes, spec, how, states)
                 missing = sum(len(job.population.cells) for job in jobs)
-                progress.start(len(cells), len(cells) - missing)
+                had = [ledger.finished[cell.trial] for cell in added if cell.trial in ledger.finished]
+                processes = processes if tuner else how.processes(len(jobs))
+                progress.start(added, had, shares(jobs, spec, processes))
                 if not jobs:
                     continue
                 if tuner is None:
-                    processes = how.processes(len(jobs))
                     pool = stack.enter_context(_pool(processes, how, jobs[0].threads))
                     tuner = _tuner(results, shape)
                 tuner.grow(cells, ledger.finished)
@@ -176,15 +178,24 @@ def _warn_of_untrained_classes(images: Images | None, spec: Spec) -> None:
         )  # fmt: skip
 
 
-def _jobs(
+def missing_jobs(
     cells: list[Cell],
     finished: Container[str],
     sizes: dict[Network, Size],
     spec: Spec,
     how: How,
-    states: States,
+    states: States | None = None,
 ) -> list[Job]:
-    """What is missing of the populations of a round's cells, the longest first."""
+    """What is missing of the populations of a round's cells, the longest first.
+
+    Args:
+        cells: the whole round.
+        finished: the trials that need no training.
+        sizes: of every network.
+        spec: the study.
+        how: how it is trained.
+        states: where the state of populations in training is kept.
+    """
     found = []
     for network, size in sizes.items():
         members = 1 if how.engine == "reference" else size.members(how.kind, spec.training.memory_gib)
