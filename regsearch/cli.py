@@ -3,6 +3,8 @@
 import logging
 import os
 import sys
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -10,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from regsearch import console
 from regsearch.errors import RegsearchError
 from regsearch.interrupt import Stopped, stoppable
+from regsearch.readable import short
 from regsearch.streams import READER_GONE, OutputError, writable
 
 if TYPE_CHECKING:
     from regsearch.report import Report
+    from regsearch.study import How
 
 SOME_FAILED = 5
 NO_OUTPUT = 4
@@ -68,6 +73,14 @@ def _give_up(stderr: int, number: int) -> None:
     os._exit(128 + number)
 
 
+class Warnings(logging.Handler):
+    """Prints warnings to what stderr is at that moment: while progress is drawn, that is above it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Prints one."""
+        click.echo(self.format(record), err=True)
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="regsearch")
 def main() -> None:
@@ -75,10 +88,12 @@ def main() -> None:
 
     Example: regsearch run configs/smoke.yaml
     """
-    handler = logging.StreamHandler()
+    handler = Warnings()
     handler.setFormatter(logging.Formatter("regsearch: warning: %(message)s"))
     handler.addFilter(_Once())
-    logging.getLogger("regsearch").handlers = [handler]
+    log = logging.getLogger("regsearch")
+    log.handlers = [handler]
+    log.setLevel(logging.WARNING)
 
 
 class _Once(logging.Filter):
@@ -96,12 +111,58 @@ class _Once(logging.Filter):
 
 
 SPEC = click.argument("spec", type=click.Path(path_type=Path))
+OUT = click.option("--out", type=click.Path(path_type=Path), help="Results folder.  [default: results/<name>]")
 QUIET = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+
+
+def how_to_train(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options that say how a study is trained."""
+    for option in (
+        click.option(
+            "--lowering",
+            type=click.Choice(["auto", "patches", "shifts", "native"]),
+            default="auto",
+            show_default=True,
+            help="How convolutions are computed; auto goes by shapes and device.",
+        ),
+        click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True),
+        click.option(
+            "--engine",
+            type=click.Choice(["population", "reference"]),
+            default="population",
+            show_default=True,
+            help="Many networks at once, or one at a time by plain Keras.",
+        ),
+        click.option(
+            "--workers",
+            default="auto",
+            show_default=True,
+            callback=lambda _context, _option, value: _workers(value),
+            help="Processes that train: a number, auto (one a core or GPU), or inline (this process).",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@main.command()
+@click.argument("path", type=click.Path(path_type=Path), default="study.yaml")
+def init(path: Path) -> None:
+    """Writes a commented starter spec to PATH (study.yaml), which runs as it stands.
+
+    Example: regsearch init my_study.yaml
+    """
+    from regsearch import init as starters
+
+    starters.write(path)
+    click.echo(f"{path}: written. Next: regsearch check {path}", err=True)
 
 
 @main.command()
 @SPEC
-def check(spec: Path) -> None:
+@JSON
+def check(spec: Path, as_json: bool) -> None:
     """Validates a spec and prints each architecture with its weight counts; trains nothing.
 
     Example: regsearch check configs/digits.yaml
@@ -111,40 +172,51 @@ def check(spec: Path) -> None:
 
     study = specs.load(spec)
     shape = datasets.shape(study)
-    sizes = sizing.measure(study, shape)
+    rows = console.architectures(sizing.measure(study, shape))
     trials = len(grid.cells(study, "population", shape.content))
-    _print_table(
+    if as_json:
+        facts = {"spec": str(spec), "name": study.name, "dataset": study.dataset.name, "trials": trials}
+        console.print_json({**facts, "architectures": rows})
+        return
+    console.print_table(
         ["architecture", "width", "trainable weights", "penalised weights"],
-        [[network.name, network.width or "", size.weights, size.penalised] for network, size in sizes.items()],
+        [list(row.values()) for row in rows],
     )
     click.echo(f"{spec}: valid; {trials} trials on {study.dataset.name}")
 
 
 @main.command()
 @SPEC
-@click.option("--out", type=click.Path(path_type=Path), help="Results folder.  [default: results/<name>]")
-@click.option(
-    "--workers",
-    default="auto",
-    show_default=True,
-    callback=lambda _context, _option, value: _workers(value),
-    help="Processes that train: a number, auto (one a core or GPU), or inline (this process).",
-)
-@click.option(
-    "--engine",
-    type=click.Choice(["population", "reference"]),
-    default="population",
-    show_default=True,
-    help="Many networks at once, or one at a time by plain Keras.",
-)
-@click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True)
-@click.option(
-    "--lowering",
-    type=click.Choice(["auto", "patches", "shifts", "native"]),
-    default="auto",
-    show_default=True,
-    help="How convolutions are computed; auto goes by shapes and device.",
-)
+@OUT
+@how_to_train
+@JSON
+def plan(
+    spec: Path, out: Path | None, workers: int | None, engine: str, device: str, lowering: str, as_json: bool
+) -> None:
+    """Prints what a run would train, in what memory, and about how long it would take on this machine.
+
+    The time comes from training a few small populations for some seconds, in the workers that the run would use.
+
+    Example: regsearch plan configs/digits.yaml
+    """
+    started = time.perf_counter()
+    from regsearch import plan as plans
+    from regsearch import spec as specs
+
+    study = specs.load(spec)
+    results = out or Path("results") / study.name
+    found = plans.make(study, results, _how(workers, engine, device, lowering), started)
+    if as_json:
+        facts = {"spec": str(spec), "name": study.name, "dataset": study.dataset.name, "results": str(results)}
+        console.print_json({**facts, "engine": engine, **console.plan_as_json(found)})
+    else:
+        console.print_plan(found, results)
+
+
+@main.command()
+@SPEC
+@OUT
+@how_to_train
 @click.option("--fresh", is_flag=True, help="Move what is in the results folder aside, and train everything.")
 @QUIET
 def run(
@@ -170,15 +242,11 @@ def run(
     from regsearch import study as studies
     from regsearch.progress import reporter
 
-    how = studies.How(
-        engine,
-        workers,
-        None if device == "auto" else device.upper(),
-        None if lowering == "auto" else lowering,
-    )
+    if quiet:
+        logging.getLogger("regsearch").setLevel(logging.ERROR)
     progress = reporter(Console(stderr=True), quiet)
     try:
-        outcome = studies.run(study, results, progress, how, fresh)
+        outcome = studies.run(study, results, progress, _how(workers, engine, device, lowering), fresh)
     finally:
         progress.stop()
     if not quiet:
@@ -215,6 +283,48 @@ def report(results: Path, quiet: bool) -> None:
             )
 
 
+@main.command()
+def schema() -> None:
+    """Prints the JSON Schema of a spec, with which editors complete and check it.
+
+    Example: regsearch schema > regsearch.schema.json
+    """
+    from regsearch import schema as schemas
+
+    console.print_json(schemas.schema())
+
+
+@main.command()
+@JSON
+def datasets(as_json: bool) -> None:
+    """Lists the datasets that a spec may name: their images, classes and where they come from.
+
+    Example: regsearch datasets --json
+    """
+    from regsearch.datasets import NAMED, SOURCES
+
+    rows: list[dict[str, Any]] = []
+    for name, origin in SOURCES.items():
+        shape = NAMED.get(name)
+        rows.append(
+            {
+                "name": name,
+                "image": list(shape.image) if shape else None,
+                "classes": shape.classes if shape else None,
+                "images": shape.pool if shape else None,
+                "test_images": shape.test if shape else None,
+                "source": origin,
+            }
+        )
+    if as_json:
+        console.print_json(rows)
+        return
+    for row in rows:
+        row["image"] = "×".join(map(str, row["image"] or ()))
+    header = ["name", "image", "classes", "images", "test images", "source"]
+    console.print_table(header, [list(row.values()) for row in rows], text=["source"])
+
+
 def _summarise(report: "Report") -> None:
     """Prints the best lambdas as they stand in `best_lambda.csv`."""
     table = report.tables.best_lambda
@@ -224,7 +334,7 @@ def _summarise(report: "Report") -> None:
     axes = [name for name in ("learning_rate", "train_size") if table[name].nunique() > 1]
     rows = []
     for row in table.to_dict("records"):
-        best, low, high = (_short(row[f"best_lambda{end}"]) for end in ("", "_low", "_high"))
+        best, low, high = (short(row[f"best_lambda{end}"]) for end in ("", "_low", "_high"))
         rows.append(
             [
                 row["architecture"],
@@ -232,15 +342,23 @@ def _summarise(report: "Report") -> None:
                 *(row[name] for name in axes),
                 row["penalty"],
                 row["status"],
-                f"{best} ({low} to {high})" if best else f"near {_short(row['best_grid_lambda'])}",
-                f"{_short(row['test_loss'])} ({_short(row['test_loss_at_zero'])})",
+                f"{best} ({low} to {high})" if best else f"near {short(row['best_grid_lambda'])}",
+                f"{short(row['test_loss'])} ({short(row['test_loss_at_zero'])})",
             ]
         )
     named = [name.replace("_", " ") for name in axes]
     header = ["architecture", "weights", *named, "penalty", "status", "best lambda (95 %)", "test loss (at 0)"]
-    _print_table(header, rows)
+    console.print_table(header, rows)
     for sentences in report.verdict:
         click.echo(sentences)
+
+
+def _how(workers: int | None, engine: str, device: str, lowering: str) -> "How":
+    from regsearch.study import How
+
+    return How(
+        engine, workers, None if device == "auto" else device.upper(), None if lowering == "auto" else lowering
+    )
 
 
 def _workers(value: str) -> int | None:
@@ -250,24 +368,3 @@ def _workers(value: str) -> int | None:
     if not value.isdecimal() or not 1 <= int(value) <= 1024:
         raise click.BadParameter(f"expected auto, inline or a number from 1 to 1024, got {value!r}")
     return int(value)
-
-
-def _short(value: Any) -> str:
-    return "" if value is None or value != value else f"{value:.3g}"
-
-
-def _print_table(header: list[str], rows: list[list[Any]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for index, name in enumerate(header):
-        table.add_column(name, justify="left" if index == 0 else "right")
-    for row in rows:
-        table.add_row(*(escape(str(cell)) for cell in row))
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    with console.capture() as printed:  # Rich would end the process by itself where stdout has no reader
-        console.print(table)
-    click.echo(printed.get(), nl=False)

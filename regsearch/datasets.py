@@ -79,6 +79,17 @@ NAMED = {
     "cifar100": Shape((32, 32, 3), 100, 50_000, 10_000, "cifar100"),
 }
 
+SOURCES = {
+    "digits": "built into scikit-learn",
+    "mnist": "downloaded by Keras, 11 MB",
+    "fashion_mnist": "downloaded by Keras, 30 MB",
+    "cifar10": "downloaded by Keras, 163 MB",
+    "cifar100": "downloaded by Keras, 161 MB",
+    "npz": "a file of your own, named by `path`",
+    "planted": "made up, with a best lambda that is known",
+}
+"""Where each dataset that a spec may name comes from."""
+
 
 def shape(spec: Spec) -> Shape:
     """What the spec's dataset holds, held against what the spec asks of it. Downloads nothing.

@@ -112,15 +112,15 @@ def move_aside(folder: Path) -> None:
     log.warning("%s: earlier results are now in %s", folder, aside)
 
 
-def claim(folder: Path, study: Spec, engine: str, shape: Shape) -> None:
-    """Writes `spec.yaml` and `study.json`, unless the folder holds another study.
+def admit(folder: Path, study: Spec, content: str) -> dict[str, Any] | None:
+    """The facts of a folder that may hold this study, None where there are none yet. Writes nothing.
 
     Raises:
         ResultsError: the folder is another study's; the message says what differs.
     """
     if (folder / SPEC).exists() and (folder / STUDY).exists():
         earlier = read(folder)
-        differences = list(_differences(_identity(folder, earlier), grid.identity(study, shape.content)))
+        differences = list(_differences(_identity(folder, earlier), grid.identity(study, content)))
         if differences:
             raise ResultsError(
                 f"{folder}: expected the results of this study, got those of another; what differs:\n"
@@ -129,14 +129,18 @@ def claim(folder: Path, study: Spec, engine: str, shape: Shape) -> None:
                 "lambdas, seeds, learning rates and training sizes may grow in the same folder; data, layers and "
                 "training may not.)"
             )
-        facts = earlier.facts
-    elif foreign := [name for name in (SPEC, *OURS) if (folder / name).exists()]:
+        return earlier.facts
+    if foreign := [name for name in (SPEC, *OURS) if (folder / name).exists()]:
         raise ResultsError(
             f"{folder}: expected an empty folder or a results folder, got one with {foreign[0]} but without both "
             f"{SPEC} and {STUDY}. Restore them, or name another folder with --out."
         )
-    else:
-        facts = {"name": study.name, "created": _now()}
+    return None
+
+
+def claim(folder: Path, study: Spec, engine: str, shape: Shape) -> None:
+    """Writes `spec.yaml` and `study.json`, unless the folder holds another study; see `admit`."""
+    facts = admit(folder, study, shape.content) or {"name": study.name, "created": _now()}
     facts |= {
         "engine": engine,
         "content": shape.content,

@@ -19,6 +19,8 @@ CACHE = 4 * 2**20
 MOST_ON_CPU, MOST_ON_GPU = 32, 256
 SCORED_AT_ONCE = 64
 """Images scored together: few enough to stay in the cache."""
+KEPT_COMPILED = 2
+"""Networks that a worker keeps compiled: the one it trains and the one before."""
 LOWERINGS = ("patches", "shifts", "native")
 NATIVE_ABOVE = 512 * 2**20
 """Bytes of patches above which memory matters more than speed."""

@@ -17,7 +17,7 @@ from regsearch.optimizers import OptimizerBase
 from regsearch.population import PopulationModel
 from regsearch.randomness import batches
 from regsearch.records import Counts, Epoch, Record, completed, diverged
-from regsearch.sizing import SCORED_AT_ONCE, Size
+from regsearch.sizing import KEPT_COMPILED, SCORED_AT_ONCE, Size
 from regsearch.spec import Training
 from regsearch.state import StateFile
 
@@ -63,7 +63,7 @@ def train(
     return [_record(population, member, trainer.counts, scores, labelled, seconds) for member in members_in]
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=KEPT_COMPILED)
 def _trainer(*what: Any) -> "Trainer":
     """One compiled network for every lambda, penalty, learning rate and seed."""
     return Trainer(*what)

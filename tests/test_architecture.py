@@ -11,12 +11,13 @@ PACKAGE = Path(regsearch.__file__).parent
 
 # Each module may import those above it, and no other of ours.
 ORDER = [
-    "errors", "interrupt", "backend", "source", "fields", "layers", "optimizers", "penalties", "spec", "randomness",
-    "grid", "records", "ledger", "faults", "state", "planted", "datasets", "window", "sizing", "dropout", "networks",
-    "reference", "convolution", "population", "training", "workers", "tuner", "folder", "analysis.curves",
+    "errors", "interrupt", "backend", "source", "fields", "layers", "optimizers", "penalties", "spec", "schema", "init",
+    "randomness", "grid", "records", "ledger", "faults", "state", "planted", "datasets", "window", "sizing", "dropout",
+    "networks", "reference", "convolution", "population", "training", "workers", "tuner", "folder", "analysis.curves",
     "analysis.response", "analysis.optimum", "analysis.best_lambda", "analysis.regression", "analysis.scaling",
     "analysis.transfer", "analysis.mechanism", "analysis.stability", "analysis.verdict", "analysis.calibration",
-    "growth", "report.tables", "report.build", "report", "progress", "study", "streams", "cli", "__main__",
+    "growth", "report.tables", "report.build", "report", "readable", "tally", "progress", "study", "timing", "plan",
+    "streams", "console", "cli", "__main__",
 ]  # fmt: skip
 
 

@@ -1,0 +1,118 @@
+"""What the commands print: tables for people, JSON for scripts, both on stdout."""
+
+import json
+from collections.abc import Container
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from regsearch.readable import duration, memory
+
+if TYPE_CHECKING:
+    from regsearch.grid import Network
+    from regsearch.plan import Plan
+    from regsearch.sizing import Size
+
+
+def print_table(header: list[str], rows: list[list[Any]], text: Container[str] = ()) -> None:
+    """Prints a table. Its cells are never folded or cut; its headings fold on a terminal that is too narrow.
+
+    Args:
+        header: the columns' headings.
+        rows: a cell for each; None stays empty.
+        text: columns that hold text and so stand left, besides the first.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.measure import Measurement
+    from rich.table import Table
+
+    console = Console()
+    for separator in (" ", "\n"):
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for index, name in enumerate(header):
+            left = index == 0 or name in text
+            table.add_column(name.replace(" ", separator), justify="left" if left else "right", no_wrap=True)
+        for row in rows:
+            table.add_row(*("" if cell is None else escape(str(cell)) for cell in row))
+        width = Measurement.get(console, console.options.update(max_width=10_000), table).maximum
+        if width <= console.width or not console.is_terminal:
+            break
+    console.width = max(console.width, width)
+    console.print(table)
+
+
+def print_json(value: Any) -> None:
+    """Prints JSON that any parser takes."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def architectures(sizes: "dict[Network, Size]") -> list[dict[str, Any]]:
+    """Each architecture with its weight counts, for JSON."""
+    return [
+        {
+            "architecture": network.name,
+            "width": network.width,
+            "trainable_weights": size.weights,
+            "penalised_weights": size.penalised,
+        }
+        for network, size in sizes.items()
+    ]
+
+
+def print_plan(plan: "Plan", results: Path) -> None:
+    """Prints a plan: a row an architecture, then the whole."""
+    print_table(
+        ["architecture", "weights", "penalised", "trials", "finished", "populations", "members", "memory", "seconds"],
+        [
+            [
+                row.network.name, row.size.weights, row.size.penalised, row.trials, row.finished, row.populations,
+                row.members, memory(row.memory), "" if row.seconds is None else f"{row.seconds:.0f}",
+            ]
+            for row in plan.rows
+        ],
+    )  # fmt: skip
+    click.echo(f"{plan.trials} trials, {plan.finished} of them in {results}/: {plan.trials - plan.finished} to train")
+    if plan.seconds is None or plan.memory is None:
+        click.echo("Nothing is missing, so a run would train nothing.")
+        return
+    where = f"on {plan.workers} workers ({plan.device})" if plan.workers else f"in one process ({plan.device})"
+    click.echo(f"{plan.populations} populations {where}, up to {memory(plan.memory)} of memory each")
+    click.echo(
+        f"About {duration(plan.seconds.total)}: {duration(plan.seconds.overhead)} to start and end; in all workers "
+        f"{duration(plan.seconds.compile)} of compiling, {duration(plan.seconds.train)} of training"
+    )
+
+
+def plan_as_json(plan: "Plan") -> dict[str, Any]:
+    """A plan for scripts; what was not measured, as nothing is missing, is null."""
+    seconds = plan.seconds
+    sizes = {row.network: row.size for row in plan.rows}
+    rows = [
+        {
+            **named,
+            "trials": row.trials,
+            "finished": row.finished,
+            "populations": row.populations,
+            "members": row.members,
+            "memory_bytes": row.memory,
+            "train_seconds": row.seconds,
+        }
+        for named, row in zip(architectures(sizes), plan.rows, strict=True)
+    ]
+    return {
+        "trials": plan.trials,
+        "finished": plan.finished,
+        "missing": plan.trials - plan.finished,
+        "populations": plan.populations,
+        "workers": plan.workers,
+        "device": plan.device,
+        "memory_bytes_per_worker": plan.memory,
+        "seconds": seconds and seconds.total,
+        "overhead_seconds": seconds and seconds.overhead,
+        "compile_seconds": seconds and seconds.compile,
+        "train_seconds": seconds and seconds.train,
+        "architectures": rows,
+    }
