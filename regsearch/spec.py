@@ -1,7 +1,6 @@
 """A YAML spec → a frozen `Spec`, or every error at once with file and line. Imports no Keras."""
 
 import math
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -37,6 +36,7 @@ from regsearch.fields import (
 from regsearch.layers import LAYERS, Layers
 from regsearch.optimizers import OPTIMIZERS, Optimizer
 from regsearch.penalties import PENALTIES, Penalty
+from regsearch.problems import location, message
 from regsearch.source import Location, Source
 
 DatasetName = Literal["digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "npz", "planted"]
@@ -265,6 +265,13 @@ class Spec(Section):
         return self._source.problem(location, message)
 
 
+SECTIONS: dict[str, type[Section]] = {
+    "dataset": Dataset, "architecture": Architecture, "architectures": NamedArchitecture, "grid": Grid,
+    "training": Training, ":range": LambdaRange, **LAYERS, **OPTIMIZERS, **PENALTIES,
+}  # fmt: skip
+"""The parts of a spec by the key, or the name of a choice, that they stand under."""
+
+
 def load(path: Path) -> Spec:
     """Reads and validates a spec file.
 
@@ -279,7 +286,7 @@ def validate(text: Source) -> Spec:
     try:
         spec = Spec.model_validate(text.values())
     except ValidationError as error:
-        problems = [(_location(found["loc"]), _message(found)) for found in error.errors()]
+        problems = [(location(found["loc"]), message(found, Spec, SECTIONS)) for found in error.errors()]
     else:
         problems = list(_across_fields(spec))
     if problems:
@@ -344,73 +351,3 @@ def _trials(spec: Spec) -> int:
     networks = len(spec.architecture.widths) if spec.architecture else len(spec.architectures or ())
     axes = networks * len(spec.grid.seed_values()) * len(spec.learning_rates()) * len(spec.train_sizes() or (0,))
     return axes * (positive * len(spec.grid.penalties) + (0.0 in lambdas))
-
-
-def _location(parts: tuple[str | int, ...]) -> Location:
-    """Pydantic's location without the tags of unions that are ours, so that it names a place in the file."""
-    return tuple(part for part in parts if not (isinstance(part, str) and part.startswith(":")))
-
-
-_EXPECTED = {
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "bool_type": "true or false",
-    "string_type": "text",
-    "finite_number": "a finite number",
-    "model_type": "a mapping of keys to values",
-    "model_attributes_type": "a mapping of keys to values",
-}
-_BOUNDS = {
-    "greater_than": "a number above {gt:g}",
-    "greater_than_equal": "a number of at least {ge:g}",
-    "less_than": "a number below {lt:g}",
-    "less_than_equal": "a number of at most {le:g}",
-}
-
-
-def _message(error: Any) -> str:
-    """One of pydantic's errors as `expected …, got …`."""
-    kind, context = error["type"], error.get("ctx", {})
-    if kind == "missing":
-        return f"expected the key {error['loc'][-1]!r}, got nothing: it is required"
-    if kind == "extra_forbidden":
-        return _unknown_key(error["loc"])
-    if kind == "regsearch":
-        return f"expected {context['expected']}, got {context.get('got') or _shown(error['input'])}"
-    if kind == "literal_error":
-        expected = f"one of {context['expected']}".replace("'", "")
-    elif kind in _BOUNDS:
-        expected = _BOUNDS[kind].format(**context)
-    else:
-        expected = _EXPECTED.get(kind, error["msg"].removeprefix("Input should be "))
-    return f"expected {expected}, got {_shown(error['input'])}"
-
-
-def _unknown_key(location: tuple[str | int, ...]) -> str:
-    """Names the keys that the section takes, found by walking the models along the location."""
-    *path, key = location
-    known = _keys(path)
-    close = get_close_matches(str(key), known, n=1)
-    hint = f" (did you mean {close[0]!r}?)" if close else ""
-    taken = f"one of the keys {', '.join(known)}" if known else "no arguments"
-    return f"expected {taken}, got the unknown key {key!r}{hint}"
-
-
-def _keys(path: list[str | int]) -> list[str]:
-    sections: dict[str, type[Section]] = {
-        "dataset": Dataset, "architecture": Architecture, "architectures": NamedArchitecture, "grid": Grid,
-        "training": Training, ":range": LambdaRange, **LAYERS, **OPTIMIZERS, **PENALTIES,
-    }  # fmt: skip
-    named = [part for part in path if part in sections]
-    section = sections[str(named[-1])] if named else Spec
-    return [field.alias or name for name, field in section.model_fields.items()]
-
-
-def _shown(value: Any) -> str:
-    """The value as it stands in YAML, cut short."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if value is None:
-        return "nothing"
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"

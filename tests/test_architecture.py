@@ -11,7 +11,7 @@ PACKAGE = Path(regsearch.__file__).parent
 
 # Each module may import those above it, and no other of ours.
 ORDER = [
-    "errors", "interrupt", "backend", "source", "fields", "layers", "optimizers", "penalties", "spec", "schema", "init",
+    "errors", "interrupt", "backend", "source", "fields", "layers", "optimizers", "penalties", "problems", "spec", "schema", "init",
     "randomness", "grid", "records", "ledger", "faults", "state", "planted", "datasets", "window", "sizing", "dropout",
     "networks", "reference", "convolution", "population", "training", "workers", "tuner", "folder", "analysis.curves",
     "analysis.response", "analysis.optimum", "analysis.best_lambda", "analysis.regression", "analysis.scaling",
