@@ -1,5 +1,6 @@
 """The commands. The only place that prints, and the only place that exits."""
 
+import json
 import logging
 import sys
 from pathlib import Path
@@ -46,6 +47,7 @@ def main() -> None:
 
 SPEC = click.argument("spec", type=click.Path(path_type=Path))
 QUIET = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+XLSX = click.option("--xlsx", is_flag=True, help="Write tables.xlsx too, with a sheet a table.")
 
 
 @main.command()
@@ -101,11 +103,19 @@ def check(spec: Path) -> None:
     show_default=True,
     help="How convolutions are computed; auto goes by shapes and device.",
 )
+@XLSX
 @QUIET
 def run(
-    spec: Path, out: Path | None, workers: int | None, engine: str, device: str, lowering: str, quiet: bool
+    spec: Path,
+    out: Path | None,
+    workers: int | None,
+    engine: str,
+    device: str,
+    lowering: str,
+    xlsx: bool,
+    quiet: bool,
 ) -> None:
-    """Trains what is missing of a study, then writes its tables; run again to resume.
+    """Trains what is missing of a study, then writes its tables, figures and page; run again to resume.
 
     Example: regsearch run configs/digits.yaml
     """
@@ -126,7 +136,7 @@ def run(
     )
     progress = reporter(Console(stderr=True), quiet)
     try:
-        outcome = studies.run(study, results, progress, how)
+        outcome = studies.run(study, results, progress, how, xlsx)
     finally:
         progress.stop()
     if not quiet:
@@ -143,9 +153,10 @@ def run(
 
 @main.command()
 @click.argument("results", metavar="DIR", type=click.Path(path_type=Path))
+@XLSX
 @QUIET
-def report(results: Path, quiet: bool) -> None:
-    """Rebuilds the tables of a results folder from its ledger; trains nothing.
+def report(results: Path, xlsx: bool, quiet: bool) -> None:
+    """Rebuilds the tables, figures and page of a results folder from its ledger; trains nothing.
 
     Example: regsearch report results/smoke
     """
@@ -154,13 +165,36 @@ def report(results: Path, quiet: bool) -> None:
 
     folder.read(results)
     with folder.held(results):
-        written = reports.write(results)
+        written = reports.write(results, xlsx)
     if not quiet:
         _summarise(written)
         if written.missing:
             click.echo(
                 f"{written.missing} of {written.total} trials are missing: `regsearch run` trains them", err=True
             )
+
+
+@main.command()
+@click.argument("results", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--weights", type=click.IntRange(1, 10**15), required=True, help="Trainable weights of the network to tune."
+)
+@click.option("--penalty", help="Only this penalty, as the tables name it.  [default: all]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def suggest(results: Path, weights: int, penalty: str | None, as_json: bool) -> None:
+    """Suggests the range of lambdas to search for a network of another size.
+
+    Example: regsearch suggest results/digits --weights 1000000 --penalty l2
+    """
+    from regsearch import report as reports
+    from regsearch.analysis import suggestion
+
+    found = suggestion.asked(reports.optima(results), weights, penalty, str(results))
+    if as_json:
+        click.echo(json.dumps({"weights": weights, "suggestions": [one.facts() for one in found]}, indent=2))
+        return
+    for number, one in enumerate(found):
+        click.echo("\n" * (number > 0) + f"{one.sentence}\n\n{one.spec}", nl=False)
 
 
 def _summarise(report: "Report") -> None:

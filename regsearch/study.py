@@ -73,8 +73,8 @@ class Outcome:
     report: Report
 
 
-def run(spec: Spec, results: Path, progress: Reporter, how: How) -> Outcome:
-    """Trains what is missing of a study, round by round as its grid grows, then writes its tables.
+def run(spec: Spec, results: Path, progress: Reporter, how: How, xlsx: bool = False) -> Outcome:
+    """Trains what is missing of a study, round by round as its grid grows, then writes its tables, `xlsx` for a workbook.
 
     Raises:
         SpecError, DeviceError, DatasetError, ResultsError: see `errors`.
@@ -126,7 +126,7 @@ def run(spec: Spec, results: Path, progress: Reporter, how: How) -> Outcome:
                 lowerings=_lowerings(sizes, how) if how.engine == "population" else {},
                 seconds=round(time.perf_counter() - started, 3),
             )
-        return Outcome(trained, failed, report.write(results))
+        return Outcome(trained, failed, report.write(results, xlsx))
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Suggestion: the range of lambdas to search for a network of another size."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,9 @@ from scipy import stats
 from regsearch.analysis.best_lambda import CONFIDENCE
 from regsearch.analysis.regression import Line
 from regsearch.analysis.scaling import bounds
+from regsearch.errors import ResultsError
 
+SETTING = ["penalty", "learning_rate", "train_size"]
 PER_DECADE = 4
 """Lambdas a decade of the grid that a suggestion asks for: the best estimate needs quarter decades."""
 
@@ -61,9 +63,27 @@ class Suggestion:
         )
 
     @property
+    def sentence(self) -> str:
+        """The range and what it rests on, in words."""
+        return (
+            f"{self.penalty}, learning rate {self.learning_rate:g}, {self.train_size} training images: for "
+            f"{self.weights} trainable weights search lambda from {self.low:.2g} to {self.high:.2g}, likeliest near "
+            f"{self.best:.2g} (95 % prediction interval).\n{self.words}"
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """Everything, for a script."""
+        more = {"confidence": CONFIDENCE, "factor": self.factor, "words": self.words, "lambdas": self.grid}
+        return {**asdict(self), **more, "spec": self.spec}
+
+    @property
     def grid(self) -> dict[str, float | int]:
         """The range as the spec writes it, its ends rounded outwards to two digits."""
-        return {"from": _rounded(self.low, math.floor), "to": _rounded(self.high, math.ceil), "per_decade": PER_DECADE}
+        return {
+            "from": _rounded(self.low, math.floor),
+            "to": _rounded(self.high, math.ceil),
+            "per_decade": PER_DECADE,
+        }
 
     @property
     def spec(self) -> str:
@@ -84,6 +104,11 @@ class Refusal:
     train_size: int
     reason: str
 
+    @property
+    def setting(self) -> str:
+        """Where, in words."""
+        return f"learning rate {self.learning_rate:g}, {self.train_size} training images"
+
 
 def suggestions(best: pd.DataFrame, weights: int) -> list[Suggestion | Refusal]:
     """A range, or why there is none, for each penalty, learning rate and training-set size.
@@ -100,9 +125,35 @@ def suggestions(best: pd.DataFrame, weights: int) -> list[Suggestion | Refusal]:
         weights: N₀, trainable weights.
     """
     found: list[Suggestion | Refusal] = []
-    for (penalty, rate, size), group in best.groupby(["penalty", "learning_rate", "train_size"], sort=True):
-        found.append(_suggestion(group, weights, {"penalty": penalty, "learning_rate": rate, "train_size": int(size)}))
+    for setting, group in best.groupby(SETTING, sort=True):
+        found.append(_suggestion(group, weights, dict(zip(SETTING, setting, strict=True))))
     return found
+
+
+def asked(best: pd.DataFrame, weights: int, penalty: str | None, where: str) -> list[Suggestion]:
+    """The ranges that there are, of one penalty or of all.
+
+    Args:
+        best: the table of `best_lambda`.
+        weights: of the network to tune.
+        penalty: its name in tables; None for all.
+        where: the results folder, for the error.
+
+    Raises:
+        ResultsError: there is none.
+    """
+    there = sorted(best["penalty"].unique())
+    if penalty is not None and penalty not in there:
+        raise ResultsError(
+            f"{where}: --penalty: expected one with a best lambda here ({', '.join(there) or 'there is none'}), got {penalty}."
+        )
+    found = suggestions(best if penalty is None else best[best["penalty"] == penalty], weights)
+    given = [one for one in found if isinstance(one, Suggestion)]
+    if not given:
+        reasons = [f"  {one.penalty}, {one.setting}: {one.reason}" for one in found if isinstance(one, Refusal)]
+        lines = "\n".join(reasons or ["  no network has finished yet, or all diverged: `regsearch run` trains them."])
+        raise ResultsError(f"{where}: expected a line of the best lambda against the weights, got none:\n{lines}")
+    return given
 
 
 def prediction(line: Line) -> tuple[float, float, float]:
