@@ -187,14 +187,17 @@ def suggest(results: Path, weights: int, penalty: str | None, as_json: bool) -> 
     Example: regsearch suggest results/digits --weights 1000000 --penalty l2
     """
     from regsearch import report as reports
-    from regsearch.analysis import suggestion
+    from regsearch.analysis.suggestion import Refusal, Suggestion, asked
 
-    found = suggestion.asked(reports.optima(results), weights, penalty, str(results))
+    given = asked(reports.optima(results), weights, penalty, str(results))
+    found = [one for one in given if isinstance(one, Suggestion)]
+    for one in given:
+        if isinstance(one, Refusal):
+            click.echo(one.sentence, err=True)
     if as_json:
         click.echo(json.dumps({"weights": weights, "suggestions": [one.facts() for one in found]}, indent=2))
-        return
-    for number, one in enumerate(found):
-        click.echo("\n" * (number > 0) + f"{one.sentence}\n\n{one.spec}", nl=False)
+    else:
+        click.echo("\n".join(f"{one.sentence}\n\n{one.spec}" for one in found), nl=False)
 
 
 def _summarise(report: "Report") -> None:

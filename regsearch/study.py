@@ -74,7 +74,9 @@ class Outcome:
 
 
 def run(spec: Spec, results: Path, progress: Reporter, how: How, xlsx: bool = False) -> Outcome:
-    """Trains what is missing of a study, round by round as its grid grows, then writes its tables, `xlsx` for a workbook.
+    """Trains what is missing of a study, round by round as its grid grows, then writes its tables.
+
+    With `xlsx` a workbook of the tables is written too.
 
     Raises:
         SpecError, DeviceError, DatasetError, ResultsError: see `errors`.

@@ -7,7 +7,8 @@ from conftest import edited, parsed_text
 from scipy import stats
 from test_scaling import NOISE, WEIGHTS, table
 
-from regsearch.analysis.suggestion import Refusal, Suggestion, suggestions
+from regsearch.analysis.suggestion import Refusal, Suggestion, asked, suggestions
+from regsearch.errors import ResultsError
 
 
 def one(best, weights):
@@ -63,7 +64,7 @@ def test_it_widens_with_the_distance_and_says_so():
     assert near.high / near.low < below.high / below.low < far.high / far.low
     assert near.words == "Interpolated between 6 networks of 300 to 100000 weights."
     assert "Extrapolated: 10000000 weights are 100 times the weights of the largest network tried" in far.words
-    assert "10 times smaller than the smallest network tried (300 weights)" in below.words
+    assert "10 times fewer than the smallest network tried has (300)" in below.words
     assert (near.factor, far.factor, below.factor) == (1, 100, 0.1)
 
 
@@ -72,7 +73,7 @@ def test_bounds_count_as_bounds():
     best.loc[0, ["status", "best_lambda"]] = ["no_benefit", np.nan]
     found = one(best, 5000)
     assert (found.points, found.censored) == (6, 1)
-    assert "1 of them only as bounds" in found.words
+    assert "1 of them known only within bounds" in found.words
 
 
 @pytest.mark.parametrize("penalty", ["l2", "decoupled", "l1_l2-0.5"])
@@ -85,7 +86,8 @@ def test_the_snippet_is_valid_in_a_spec_and_holds_the_interval(penalty):
     assert (grid.lambdas.start, grid.lambdas.stop, grid.lambdas.per_decade) == tuple(found.grid.values())
     assert found.grid["from"] <= found.low < found.high <= found.grid["to"]
     assert found.grid["from"] > found.low * 0.9
-    assert found.grid["to"] < found.high * 1.1
+    assert grid.lambdas.values()[-1] >= found.high * 0.999999
+    assert grid.lambdas.values()[-2] < found.high
 
 
 def test_points_on_a_line_leave_a_range_all_the_same():
@@ -103,6 +105,21 @@ def test_without_a_fit_it_refuses_and_says_what_to_do():
         assert words in refused.reason
         assert "run" in refused.reason
     assert suggestions(best.iloc[:0], 5000) == []
+
+
+def test_a_folder_without_any_range_is_one_clear_error():
+    best = table(0.0)
+    best.loc[2:, ["status", "best_lambda"]] = ["no_benefit", np.nan]
+    with pytest.raises(
+        ResultsError, match=r"(?s)results/x: expected a line .* got none:.*l2, .*only 2 of 6 networks"
+    ):
+        asked(best, 5000, None, "results/x")
+    with pytest.raises(ResultsError, match="no network has finished"):
+        asked(best.iloc[:0], 5000, None, "results/x")
+    with pytest.raises(ResultsError, match=r"--penalty: expected one with a best lambda here \(l2\), got l1"):
+        asked(best, 5000, "l1", "results/x")
+    given = asked(pd.concat([best, table(0.0, penalty="l1")]), 5000, None, "results/x")
+    assert [type(one) for one in given] == [Suggestion, Refusal]
 
 
 def test_a_range_that_leaves_all_that_is_trainable_is_refused():

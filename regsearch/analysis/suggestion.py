@@ -50,16 +50,17 @@ class Suggestion:
     @property
     def words(self) -> str:
         """How far the range rests on networks that were trained."""
-        known = f"{self.points} networks" + (f", {self.censored} of them only as bounds" if self.censored else "")
+        known = f"{self.points} networks of {self.smallest} to {self.largest} weights"
+        known += f", {self.censored} of them known only within bounds" if self.censored else ""
         if self.factor == 1:
-            return f"Interpolated between {known} of {self.smallest} to {self.largest} weights."
+            return f"Interpolated between {known}."
         if self.factor > 1:
             beyond = f"{self.factor:.3g} times the weights of the largest network tried ({self.largest})"
         else:
-            beyond = f"{1 / self.factor:.3g} times smaller than the smallest network tried ({self.smallest} weights)"
+            beyond = f"{1 / self.factor:.3g} times fewer than the smallest network tried has ({self.smallest})"
         return (
             f"Extrapolated: {self.weights} weights are {beyond}. The interval widens with the distance, but that "
-            f"the line goes on straight is an assumption ({known} of {self.smallest} to {self.largest} weights)."
+            f"the line goes on straight is an assumption ({known})."
         )
 
     @property
@@ -78,12 +79,10 @@ class Suggestion:
 
     @property
     def grid(self) -> dict[str, float | int]:
-        """The range as the spec writes it, its ends rounded outwards to two digits."""
-        return {
-            "from": _rounded(self.low, math.floor),
-            "to": _rounded(self.high, math.ceil),
-            "per_decade": PER_DECADE,
-        }
+        """The range as the spec writes it, rounded outwards to two digits and to whole steps: the last is reached."""
+        low = _rounded(self.low, math.floor)
+        steps = math.ceil(PER_DECADE * math.log10(self.high / low) - 1e-9)
+        return {"from": low, "to": _rounded(low * 10 ** (steps / PER_DECADE), math.ceil), "per_decade": PER_DECADE}
 
     @property
     def spec(self) -> str:
@@ -105,9 +104,10 @@ class Refusal:
     reason: str
 
     @property
-    def setting(self) -> str:
-        """Where, in words."""
-        return f"learning rate {self.learning_rate:g}, {self.train_size} training images"
+    def sentence(self) -> str:
+        """The same in words."""
+        setting = f"{self.penalty}, learning rate {self.learning_rate:g}, {self.train_size} training images"
+        return f"{setting}: no range, for {self.reason}"
 
 
 def suggestions(best: pd.DataFrame, weights: int) -> list[Suggestion | Refusal]:
@@ -130,8 +130,8 @@ def suggestions(best: pd.DataFrame, weights: int) -> list[Suggestion | Refusal]:
     return found
 
 
-def asked(best: pd.DataFrame, weights: int, penalty: str | None, where: str) -> list[Suggestion]:
-    """The ranges that there are, of one penalty or of all.
+def asked(best: pd.DataFrame, weights: int, penalty: str | None, where: str) -> list[Suggestion | Refusal]:
+    """The ranges of one penalty or of all, and why others have none.
 
     Args:
         best: the table of `best_lambda`.
@@ -140,20 +140,17 @@ def asked(best: pd.DataFrame, weights: int, penalty: str | None, where: str) -> 
         where: the results folder, for the error.
 
     Raises:
-        ResultsError: there is none.
+        ResultsError: there is no range.
     """
-    there = sorted(best["penalty"].unique())
-    if penalty is not None and penalty not in there:
-        raise ResultsError(
-            f"{where}: --penalty: expected one with a best lambda here ({', '.join(there) or 'there is none'}), got {penalty}."
-        )
+    there = ", ".join(sorted(best["penalty"].unique())) or "there is none"
+    if penalty is not None and penalty not in set(best["penalty"]):
+        raise ResultsError(f"{where}: --penalty: expected one with a best lambda here ({there}), got {penalty}")
     found = suggestions(best if penalty is None else best[best["penalty"] == penalty], weights)
-    given = [one for one in found if isinstance(one, Suggestion)]
-    if not given:
-        reasons = [f"  {one.penalty}, {one.setting}: {one.reason}" for one in found if isinstance(one, Refusal)]
+    if not any(isinstance(one, Suggestion) for one in found):
+        reasons = [f"  {one.sentence}" for one in found if isinstance(one, Refusal)]
         lines = "\n".join(reasons or ["  no network has finished yet, or all diverged: `regsearch run` trains them."])
         raise ResultsError(f"{where}: expected a line of the best lambda against the weights, got none:\n{lines}")
-    return given
+    return found
 
 
 def prediction(line: Line) -> tuple[float, float, float]:

@@ -66,8 +66,8 @@ def page(
         ],
         tables=[_table(title, table) for title, table in tables.items() if title in OPEN],
         folded=[_table(title, table) for title, table in tables.items() if title not in OPEN],
-        facts=[(key, flat(value)) for key, value in facts.items() if key != "runs"],
-        runs=[[(key, flat(value)) for key, value in run.items()] for run in facts.get("runs", [])],
+        facts=_facts({key: value for key, value in facts.items() if key != "runs"}),
+        runs=[_facts(run) for run in facts.get("runs", [])],
         spec=spec,
     )
 
@@ -79,6 +79,10 @@ def flat(value: Any) -> str:
     if isinstance(value, list | tuple):
         return " ".join(flat(part) for part in value)
     return "" if value is None else str(value)
+
+
+def _facts(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(key, text) for key, value in facts.items() if (text := flat(value))]
 
 
 def _figure(picture: Picture) -> dict[str, Any]:
