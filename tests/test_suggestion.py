@@ -84,16 +84,17 @@ def test_the_snippet_is_valid_in_a_spec_and_holds_the_interval(penalty):
     grid = parsed_text(text).grid
     assert [one.name for one in grid.penalties] == [penalty]
     assert (grid.lambdas.start, grid.lambdas.stop, grid.lambdas.per_decade) == tuple(found.grid.values())
-    assert found.grid["from"] <= found.low < found.high <= found.grid["to"]
-    assert found.grid["from"] > found.low * 0.9
-    assert grid.lambdas.values()[-1] >= found.high * 0.999999
-    assert grid.lambdas.values()[-2] < found.high
+    lambdas = [lam for lam in grid.lambda_values() if lam > 0]
+    assert sum(lam < found.low for lam in lambdas) in (1, 2)  # two where rounding to two digits adds one
+    assert sum(lam > found.high for lam in lambdas) in (1, 2)
 
 
 def test_points_on_a_line_leave_a_range_all_the_same():
     found = one(table(-1.0, noise=np.zeros(6)), WEIGHTS[0])
-    assert found.grid["from"] <= 0.01 <= found.grid["to"]
-    assert found.grid["to"] / found.grid["from"] < 1.2
+    assert found.low <= 0.01 * (1 + 1e-9)
+    assert found.high >= 0.01 * (1 - 1e-9)
+    assert found.grid["from"] < 0.01 / 1.7
+    assert 0.01 * 1.7 < found.grid["to"] < 0.04
 
 
 def test_without_a_fit_it_refuses_and_says_what_to_do():

@@ -79,9 +79,9 @@ class Suggestion:
 
     @property
     def grid(self) -> dict[str, float | int]:
-        """The range as the spec writes it, rounded outwards to two digits and to whole steps: the last is reached."""
-        low = _rounded(self.low, math.floor)
-        steps = math.ceil(PER_DECADE * math.log10(self.high / low) - 1e-9)
+        """The range as the spec writes it: in whole steps, and one beyond either end, so that none is an edge."""
+        low = _rounded(self.low / 10 ** (1 / PER_DECADE), math.floor)
+        steps = math.ceil(PER_DECADE * math.log10(self.high / low) - 1e-9) + 1
         return {"from": low, "to": _rounded(low * 10 ** (steps / PER_DECADE), math.ceil), "per_decade": PER_DECADE}
 
     @property

@@ -76,13 +76,10 @@ def _title(transfer: pd.DataFrame) -> str:
 
 def draw(found: Points, name: str) -> "Figure":
     """Draws the maps; `name` is the penalty and setting."""
-    from matplotlib import colormaps
-
     count, networks = len(found.regrets), len(found.names)
     side = min(4.2, max(2.2, 0.34 * networks + 0.3))
     width, height = 1.0 + count * (side + 0.22) + 0.8, side + 1.75
-    width, shown = max(width, 5.6), colormaps["cividis"].copy()
-    shown.set_bad("white", alpha=0.0)
+    width = max(width, 5.6)
     drawn, axes = figure(width, height, f"{name}: {found.title}", 1, count, sharey=True)
     drawn.subplots_adjust(
         left=0.8 / width, right=1 - 0.95 / width, top=1 - 0.92 / height, bottom=0.82 / height, wspace=0.1
@@ -92,7 +89,7 @@ def draw(found: Points, name: str) -> "Figure":
         place.patch.set_hatch("////")
         place.patch.set_edgecolor("#bdbdbd")
         low = min(0.0, float(np.nanmin(regret)))
-        image = place.imshow(np.ma.masked_invalid(regret), cmap=shown, vmin=0, vmax=found.largest, aspect="auto")
+        image = place.imshow(np.ma.masked_invalid(regret), cmap="cividis", vmin=0, vmax=found.largest, aspect="auto")
         place.set_title(NAMES[rule], pad=4)
         place.set_xticks(range(networks), found.names, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
         place.set_yticks(range(networks), found.names, fontsize=8)
