@@ -113,6 +113,7 @@ class _Once(logging.Filter):
 SPEC = click.argument("spec", type=click.Path(path_type=Path))
 OUT = click.option("--out", type=click.Path(path_type=Path), help="Results folder.  [default: results/<name>]")
 QUIET = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+XLSX = click.option("--xlsx", is_flag=True, help="Write tables.xlsx too, with a sheet a table.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 
 
@@ -218,6 +219,7 @@ def plan(
 @OUT
 @how_to_train
 @click.option("--fresh", is_flag=True, help="Move what is in the results folder aside, and train everything.")
+@XLSX
 @QUIET
 def run(
     spec: Path,
@@ -227,9 +229,10 @@ def run(
     device: str,
     lowering: str,
     fresh: bool,
+    xlsx: bool,
     quiet: bool,
 ) -> None:
-    """Trains what is missing of a study, then writes its tables; run again to resume.
+    """Trains what is missing of a study, then writes its tables, figures and page; run again to resume.
 
     Example: regsearch run configs/digits.yaml
     """
@@ -246,7 +249,7 @@ def run(
         logging.getLogger("regsearch").setLevel(logging.ERROR)
     progress = reporter(Console(stderr=True), quiet)
     try:
-        outcome = studies.run(study, results, progress, _how(workers, engine, device, lowering), fresh)
+        outcome = studies.run(study, results, progress, _how(workers, engine, device, lowering), fresh, xlsx)
     finally:
         progress.stop()
     if not quiet:
@@ -263,9 +266,10 @@ def run(
 
 @main.command()
 @click.argument("results", metavar="DIR", type=click.Path(path_type=Path))
+@XLSX
 @QUIET
-def report(results: Path, quiet: bool) -> None:
-    """Rebuilds the tables of a results folder from its ledger; trains nothing.
+def report(results: Path, xlsx: bool, quiet: bool) -> None:
+    """Rebuilds the tables, figures and page of a results folder from its ledger; trains nothing.
 
     Example: regsearch report results/smoke
     """
@@ -274,13 +278,39 @@ def report(results: Path, quiet: bool) -> None:
 
     folder.read(results)
     with folder.held(results):
-        written = reports.write(results)
+        written = reports.write(results, xlsx)
     if not quiet:
         _summarise(written)
         if written.missing:
             click.echo(
                 f"{written.missing} of {written.total} trials are missing: `regsearch run` trains them", err=True
             )
+
+
+@main.command()
+@click.argument("results", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--weights", type=click.IntRange(1, 10**15), required=True, help="Trainable weights of the network to tune."
+)
+@click.option("--penalty", help="Only this penalty, as the tables name it.  [default: all]")
+@JSON
+def suggest(results: Path, weights: int, penalty: str | None, as_json: bool) -> None:
+    """Suggests the range of lambdas to search for a network of another size.
+
+    Example: regsearch suggest results/digits --weights 1000000 --penalty l2
+    """
+    from regsearch import report as reports
+    from regsearch.analysis.suggestion import Refusal, Suggestion, asked
+
+    given = asked(reports.optima(results), weights, penalty, str(results))
+    found = [one for one in given if isinstance(one, Suggestion)]
+    for one in given:
+        if isinstance(one, Refusal):
+            click.echo(one.sentence, err=True)
+    if as_json:
+        console.print_json({"weights": weights, "suggestions": [one.facts() for one in found]})
+    else:
+        click.echo("\n".join(f"{one.sentence}\n\n{one.spec}" for one in found), nl=False)
 
 
 @main.command()

@@ -27,7 +27,7 @@ from regsearch.spec import Spec
 SPEC, STUDY, LOCK, HOLDER = "spec.yaml", "study.json", ".lock", ".lock-holder"
 OURS = (
     TRIALS, EPOCHS, "response.csv", "best_lambda.csv", "scaling.csv", "transfer.csv", "stability.csv",
-    "mechanism.csv", "calibration.csv", "keras_tuner",
+    "mechanism.csv", "calibration.csv", "keras_tuner", "figures", "report.html", "tables.xlsx",
 )  # fmt: skip
 PACKAGES = ("regsearch", "tensorflow", "keras", "keras-tuner", "numpy", "pandas", "scipy", "scikit-learn")
 
@@ -197,9 +197,14 @@ def read(folder: Path) -> Study:
 
 def write_text(path: Path, text: str) -> None:
     """Writes a whole file, or nothing."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a whole file, or nothing."""
     partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_bytes(content)
         partial.replace(path)
     except OSError as error:
         with suppress(OSError):

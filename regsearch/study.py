@@ -80,10 +80,10 @@ class Outcome:
     report: Report
 
 
-def run(spec: Spec, results: Path, progress: Reporter, how: How, fresh: bool = False) -> Outcome:
+def run(spec: Spec, results: Path, progress: Reporter, how: How, fresh: bool = False, xlsx: bool = False) -> Outcome:
     """Trains what is missing of a study, round by round as its grid grows, then writes its tables.
 
-    `fresh` moves earlier results aside first.
+    `fresh` moves earlier results aside first; with `xlsx` a workbook of the tables is written too.
 
     Raises:
         SpecError, DeviceError, DatasetError, ResultsError: see `errors`.
@@ -145,7 +145,7 @@ def run(spec: Spec, results: Path, progress: Reporter, how: How, fresh: bool = F
                 seconds=round(time.perf_counter() - started, 3),
             )
         states.clear()
-        return Outcome(trained, failed, report.write(results))
+        return Outcome(trained, failed, report.write(results, xlsx))
 
 
 @contextmanager

@@ -13,7 +13,8 @@ README = (ROOT / "README.md").read_text()
 def test_the_file_tree_is_that_of_the_package():
     tree = README[README.index("regsearch/\n") :].split("```")[0]
     named = set(re.findall(r"[├└]── (\S+)", tree))
-    there = {path.name for path in (ROOT / "regsearch").rglob("*.py") if not path.name.startswith("__")}
+    files = [path for ending in ("*.py", "*.html") for path in (ROOT / "regsearch").rglob(ending)]
+    there = {path.name for path in files if not path.name.startswith("__")}
     there |= {f"{path.name}/" for path in (ROOT / "regsearch").iterdir() if path.is_dir() and path.name[0] != "_"}
     assert named == there
 

@@ -26,33 +26,34 @@ def verdict(tables: Tables) -> list[str]:
     """A few sentences for each penalty, learning rate and training-set size, then what they have in common."""
     found: list[str] = []
     for setting, best in tables.best_lambda.groupby(SETTING, sort=True):
-        rows = {name: _at(table, setting) for name, table in vars(tables).items()}
+        rows = {name: at(table, setting) for name, table in vars(tables).items()}
         parts = [
             *_claim(rows["scaling"], len(best)),
             *_reuse(rows["transfer"], best),
             *_doubts(best, rows["stability"]),
             *_explosion(rows["stability"]),
         ]
-        found.append(f"{_name(setting, tables.best_lambda)}: " + " ".join(parts))
+        found.append(f"{name(setting, tables.best_lambda)}: " + " ".join(parts))
     return [*found, *_sizes(tables.scaling), *_premise(tables.mechanism)]
 
 
-def _at(table: pd.DataFrame, setting: Any) -> pd.DataFrame:
+def at(table: pd.DataFrame, setting: Any) -> pd.DataFrame:
+    """The rows of one penalty, learning rate and training-set size."""
     penalty, rate, size = setting
     same = (table["penalty"] == penalty) & (table["learning_rate"] == rate) & (table["train_size"] == size)
     found: pd.DataFrame = table[same]
     return found
 
 
-def _name(setting: Any, best: pd.DataFrame) -> str:
+def name(setting: Any, best: pd.DataFrame) -> str:
     """The penalty, and the learning rate and training-set size where there are several."""
     penalty, rate, size = setting
-    name = str(penalty)
+    words = str(penalty)
     if best["learning_rate"].nunique() > 1:
-        name += f", learning rate {rate:g}"
+        words += f", learning rate {rate:g}"
     if best["train_size"].nunique() > 1:
-        name += f", {size} training images"
-    return name
+        words += f", {size} training images"
+    return words
 
 
 def _claim(scaling: pd.DataFrame, networks: int) -> Iterator[str]:

@@ -1,5 +1,5 @@
-"""A results folder's facts → its views: CSV tables, rebuilt whole each time. Trains nothing."""
+"""A results folder's facts → its views: tables, figures and a page, rebuilt whole each time. Trains nothing."""
 
-from regsearch.report.build import Report, write
+from regsearch.report.build import Report, optima, write
 
-__all__ = ["Report", "write"]
+__all__ = ["Report", "optima", "write"]

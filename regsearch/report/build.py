@@ -1,22 +1,33 @@
-"""`regsearch report`: from a results folder's ledger to every table in it."""
+"""`regsearch report`: from a results folder's ledger to every table, figure and page of it."""
 
 import math
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+
+import pandas as pd
 
 from regsearch import folder, growth
 from regsearch.analysis.best_lambda import best_lambda
 from regsearch.analysis.calibration import calibration
-from regsearch.analysis.curves import curves
+from regsearch.analysis.curves import Curve, curves
+from regsearch.analysis.doubts import doubts
 from regsearch.analysis.mechanism import mechanism
 from regsearch.analysis.response import response
 from regsearch.analysis.scaling import scaling
 from regsearch.analysis.stability import stability
 from regsearch.analysis.transfer import transfer
 from regsearch.analysis.verdict import Tables, verdict
+from regsearch.figures.gallery import KINDS, Picture, gallery
+from regsearch.folder import Study
 from regsearch.grid import Cell
-from regsearch.ledger import read_epochs, read_trials
+from regsearch.ledger import EPOCHS, TRIALS, read_epochs, read_trials, unusable
+from regsearch.report.page import page
 from regsearch.report.tables import write_csv
+from regsearch.report.workbook import workbook
+from regsearch.spec import Spec
+
+FIGURES, PAGE, WORKBOOK = "figures", "report.html", "tables.xlsx"
 
 
 @dataclass(frozen=True)
@@ -29,11 +40,24 @@ class Report:
     missing: int
 
 
-def write(results: Path) -> Report:
-    """Rebuilds the tables of a results folder from its ledger.
+@dataclass(frozen=True)
+class Known:
+    """A results folder as it stands: its study, its grid, and the grid's rows of the ledger."""
 
-    The tables are made of the networks of the present grid, trained by the engine of the last run; the ledger
-    may hold more.
+    study: Study
+    spec: Spec
+    cells: list[Cell]
+    trials: pd.DataFrame
+
+    @property
+    def missing(self) -> int:
+        """Trials of the grid that are not trained, or failed."""
+        finished = set(self.trials.loc[self.trials["status"] != "failed", "trial"])
+        return sum(cell.trial not in finished for cell in self.cells)
+
+
+def read(results: Path) -> Known:
+    """The networks of the present grid, trained by the engine of the last run; the ledger may hold more.
 
     Raises:
         ResultsError: the folder is no results folder, or its ledger is damaged.
@@ -44,24 +68,86 @@ def write(results: Path) -> Report:
     cells: list[Cell] = []
     for added in growth.rounds(spec, study.engine, study.content, lambda: ledger):
         cells += added
-    trials = growth.present(ledger, cells)
-    found = list(curves(trials))
+    return Known(study, spec, cells, growth.present(ledger, cells))
+
+
+def optima(results: Path) -> pd.DataFrame:
+    """The table of best lambdas of a results folder, as its ledger stands; writes nothing.
+
+    Raises:
+        ResultsError: see `read`.
+    """
+    return best_lambda(list(curves(read(results).trials)))
+
+
+def write(results: Path, xlsx: bool = False) -> Report:
+    """Rebuilds the tables, figures and page of a results folder from its ledger.
+
+    Args:
+        results: the folder.
+        xlsx: whether to write the workbook too; one that is there already is always rebuilt.
+
+    Raises:
+        ResultsError: the folder is no results folder, its ledger is damaged, or it cannot be written.
+    """
+    known = read(results)
+    found = list(curves(known.trials))
+    epochs = read_epochs(results)
+    tables = _tables(known, found, epochs)
+    every = {**vars(tables), "response": response(found)}
+    if known.spec.dataset.exponent is not None:
+        every["calibration"] = calibration(known.trials, known.spec.dataset.exponent, known.spec.dataset.draws)
+    for name, table in every.items():
+        write_csv(results / f"{name}.csv", table)
+    words = verdict(tables)
+    loss = "cross-entropy, nats" if known.spec.dataset.exponent is None else "mean squared error"
+    pictures = list(gallery(every["response"], tables, _chance(known.study), loss))
+    _write_figures(results / FIGURES, pictures)
+    doubted = doubts(tables, known.missing, len(known.cells))
+    shown = page(known.spec.name, words, doubted, pictures, every, known.study.facts, known.spec.text)
+    folder.write_text(results / PAGE, shown)
+    if xlsx or (results / WORKBOOK).exists():
+        ledger = {TRIALS.removesuffix(".csv"): known.trials, EPOCHS.removesuffix(".csv"): epochs}
+        folder.write_bytes(results / WORKBOOK, workbook(every | ledger, _created(known.study)))
+    return Report(tables, words, len(known.cells), known.missing)
+
+
+def _tables(known: Known, found: list[Curve], epochs: pd.DataFrame) -> Tables:
     best = best_lambda(found)
+    spec = known.spec
     shares = {penalty.name: penalty.shares for penalty in spec.grid.penalties}
-    chance = math.log(study.classes) if study.classes else None
-    tables = Tables(
+    return Tables(
         best_lambda=best,
         scaling=scaling(best),
         transfer=transfer(found),
-        stability=stability(found, spec.training.optimizer, spec.steps(), shares, chance),
-        mechanism=mechanism(trials, read_epochs(results), best, shares),
+        stability=stability(found, spec.training.optimizer, spec.steps(), shares, _chance(known.study)),
+        mechanism=mechanism(known.trials, epochs, best, shares),
     )
-    write_csv(results / "response.csv", response(found))
-    for name, table in vars(tables).items():
-        write_csv(results / f"{name}.csv", table)
-    if spec.dataset.exponent is not None:
-        planted = calibration(trials, spec.dataset.exponent, spec.dataset.draws)
-        write_csv(results / "calibration.csv", planted)
-    finished = set(trials.loc[trials["status"] != "failed", "trial"])
-    missing = sum(cell.trial not in finished for cell in cells)
-    return Report(tables, verdict(tables), len(cells), missing)
+
+
+def _chance(study: Study) -> float | None:
+    return math.log(study.classes) if study.classes else None
+
+
+def _created(study: Study) -> datetime:
+    """When the study was begun, as `study.json` says; the first day a workbook can name where it does not."""
+    try:
+        return datetime.fromisoformat(str(study.facts.get("created"))).replace(tzinfo=None)
+    except ValueError:
+        return datetime(1980, 1, 1)
+
+
+def _write_figures(figures: Path, pictures: list[Picture]) -> None:
+    """Writes the figures and removes those of ours that an earlier grid had and this one has not."""
+    try:
+        figures.mkdir(exist_ok=True)
+        there = {path for kind in KINDS for ending in ("svg", "png") for path in figures.glob(f"{kind}-*.{ending}")}
+        for picture in pictures:
+            for ending, content in picture.files.items():
+                path = figures / f"{picture.file}.{ending}"
+                folder.write_bytes(path, content)
+                there.discard(path)
+        for path in there:
+            path.unlink()
+    except OSError as error:
+        raise unusable(figures, error) from None

@@ -1,0 +1,1 @@
+"""Pure functions from tables to figures: each computes its points, then draws them. No files."""

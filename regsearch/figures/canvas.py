@@ -1,0 +1,133 @@
+"""What all figures share: colours, sizes, how lambda 0 is set apart, and bytes that are the same each time."""
+
+import io
+import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+
+    Drawing = tuple[Figure, Any]
+
+BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = (
+    "#000000", "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7",
+)  # fmt: skip
+"""The palette of Okabe & Ito (2008), told apart with any colour vision."""
+GREY, PALE = "#6b6b6b", "#c9c9c9"
+GAP = 0.75
+"""Decades between lambda 0 and the smallest lambda above it."""
+
+Floats = NDArray[np.float64]
+
+_STYLE: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.labelsize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "axes.axisbelow": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 5.5,
+    "hatch.linewidth": 0.5,
+    "svg.hashsalt": "regsearch",
+    "figure.dpi": 100,
+}
+_DPI = 150
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draws and saves in the style of all figures."""
+    from matplotlib import rc_context
+
+    with rc_context(_STYLE):
+        yield
+
+
+def figure(width: float, height: float, title: str, rows: int = 1, columns: int = 1, **options: Any) -> "Drawing":
+    """An empty figure with a title that states the finding.
+
+    Returns:
+        The figure and its axes, (rows, columns).
+    """
+    from matplotlib.figure import Figure
+
+    drawn = Figure(figsize=(width, height), facecolor="white")
+    axes = drawn.subplots(rows, columns, squeeze=False, **options)
+    title = re.sub(r"N\^(-?[\d.]+)", r"N$^{\1}$", title)
+    drawn.text(0.1 / width, 1 - 0.09 / height, title, va="top", ha="left", fontsize=10.5, fontweight="bold")
+    return drawn, axes
+
+
+def saved(drawn: "Figure") -> dict[str, bytes]:
+    """The figure as SVG and PNG, the same bytes each time with the same libraries."""
+    found = {}
+    for kind, metadata in (("svg", {"Date": None, "Creator": None}), ("png", {"Software": None})):
+        buffer = io.BytesIO()
+        drawn.savefig(buffer, format=kind, dpi=_DPI, metadata=metadata)
+        found[kind] = buffer.getvalue()
+    return found
+
+
+def places(lambdas: Floats) -> Floats:
+    """Where lambdas lie on an axis of log10 λ, with 0 a gap left of the smallest above it."""
+    positive = lambdas > 0
+    start = np.log10(lambdas[positive].min()) if positive.any() else 0.0
+    return np.where(positive, np.log10(np.where(positive, lambdas, 1.0)), start - GAP)
+
+
+def lambda_axis(axes: "Axes", lambdas: Floats) -> None:
+    """Ticks of a log axis of lambda, `0` apart at the left behind a break."""
+    at = places(lambdas)
+    positive = lambdas[lambdas > 0]
+    decades = np.array([])
+    if len(positive):
+        low, high = np.log10([positive.min(), positive.max()])
+        decades = np.arange(np.ceil(low - 1e-9), np.floor(high + 1e-9) + 1)
+        decades = decades[:: max(1, math.ceil(len(decades) / 7))]
+    ticks, labels = list(decades), [f"$10^{{{decade:.0f}}}$" for decade in decades]
+    if (lambdas == 0).any():
+        ticks, labels = [at.min(), *ticks], ["0", *labels]
+        axes.axvline(at.min() + GAP / 2, color=PALE, linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
+    axes.set_xticks(ticks, labels)
+    axes.set_xlim(at.min() - 0.25, at.max() + 0.25)
+
+
+def weights_axis(axes: "Axes", weights: Floats, room: int) -> None:
+    """A log axis of weight counts, a tick at each network as far as there is room for so many."""
+    from matplotlib.ticker import NullLocator
+
+    axes.set_xscale("log")
+    low, high = weights.min(), weights.max()
+    axes.set_xlim(low / 1.25, high * 1.25)
+    distance = (np.log10(high) - np.log10(low)) / room
+    ticks: list[float] = []
+    for value in sorted(set(weights.tolist())):
+        if not ticks or np.log10(value / ticks[-1]) > distance:
+            ticks.append(value)
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks(ticks, [f"{value:,.0f}" for value in ticks])
+
+
+def number_ticks(axis: "Axis", low: float, high: float) -> None:
+    """Plain numbers at 1, 2 and 5 on a log axis of less than two decades; powers of ten on longer ones."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    if high / low < 100:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
