@@ -83,6 +83,8 @@ def test_the_table_says_what_was_seen_to_diverge_and_to_collapse():
     assert seen["predicted_limit"] == 10
     assert seen["under_trained_below"] == pytest.approx(3 / (2 * 0.1 * 100))
     assert seen["diverged_share_at_zero"] == 0
+    overfitted = table([[3.0, 2.5, 0.5, 1.0]])
+    assert np.isnan(overfitted["smallest_collapsed"])
     calm = table([[1, 0.5, 0.6, 0.7]])
     assert calm[["smallest_diverged", "smallest_collapsed"]].isna().all()
     assert table([[np.inf, np.inf, np.inf, np.inf], [1, 1, 1, 1]])["diverged_share_at_zero"] == 0.5

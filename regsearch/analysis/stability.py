@@ -35,7 +35,8 @@ def stability(
     largest that none did; either is empty where there is none. `predicted_limit` is `limit` for a data loss
     without curvature, so that the true one is a little lower. Below `under_trained_below` the training is too
     short for the penalty to act (`slowest`): the length of training itself is then what regularises.
-    `smallest_collapsed` is the smallest lambda whose mean validation loss is that of guessing (to 2 %) or worse.
+    `smallest_collapsed` is the smallest lambda above the best whose mean validation loss is that of guessing
+    (to 2 %) or worse; below the best a loss as high is overfitting.
 
     Args:
         curves: of one study.
@@ -110,7 +111,9 @@ def _row(
         row["diverged_share_at_zero"] = curve.diverged[:, 0].sum() / (trained | curve.diverged)[:, 0].sum()
     if chance is not None:
         losses = pd.DataFrame(curve.scores["validation_loss"]).mean().to_numpy()
-        collapsed = np.greater_equal(losses, COLLAPSED * chance)
+        known = above & np.isfinite(losses)
+        best = curve.lambdas[known][losses[known].argmin()] if known.any() else np.inf
+        collapsed = np.greater_equal(losses, COLLAPSED * chance) & (curve.lambdas > best)
         row["smallest_collapsed"] = _first(curve.lambdas[np.logical_and(above, collapsed)])
     return row
 
