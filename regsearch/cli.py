@@ -246,7 +246,7 @@ def run(
     from regsearch.progress import reporter
 
     if quiet:
-        logging.getLogger("regsearch").setLevel(logging.ERROR)
+        logging.getLogger("regsearch").handlers[0].setLevel(logging.ERROR)
     progress = reporter(Console(stderr=True), quiet)
     try:
         outcome = studies.run(study, results, progress, _how(workers, engine, device, lowering), fresh, xlsx)
@@ -379,8 +379,7 @@ def _summarise(report: "Report") -> None:
     named = [name.replace("_", " ") for name in axes]
     header = ["architecture", "weights", *named, "penalty", "status", "best lambda (95 %)", "test loss (at 0)"]
     console.print_table(header, rows)
-    for sentences in report.verdict:
-        click.echo(sentences)
+    console.print_sentences(report.verdict)
 
 
 def _how(workers: int | None, engine: str, device: str, lowering: str) -> "How":

@@ -1,7 +1,10 @@
 """What the commands print: tables for people, JSON for scripts, both on stdout."""
 
 import json
-from collections.abc import Container
+import shutil
+import sys
+import textwrap
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +44,17 @@ def print_table(header: list[str], rows: list[list[Any]], text: Container[str] =
         if width <= console.width or not console.is_terminal:
             break
     console.width = max(console.width, width)
-    console.print(table)
+    with console.capture() as printed:  # Rich would end the process by itself where stdout has no reader
+        console.print(table)
+    click.echo(printed.get(), nl=False)
+
+
+def print_sentences(paragraphs: Iterable[str]) -> None:
+    """Prints paragraphs, on a terminal folded between words, elsewhere a line each."""
+    for paragraph in paragraphs:
+        if sys.stdout.isatty():
+            paragraph = textwrap.fill(paragraph, shutil.get_terminal_size().columns) + "\n"
+        click.echo(paragraph)
 
 
 def print_json(value: Any) -> None:

@@ -196,7 +196,9 @@ def test_a_network_is_compiled_once_for_every_lambda_penalty_rate_and_seed():
         training.train(grid.Population(cells), other, spec.training, size, 5)
     assert training._trainer.cache_info().misses == 1
     first = population.first
-    trainer = training._trainer(first.network, (8, 8, 1), 10, "cross_entropy", 5, spec.training, size, "CPU", None, True)
+    trainer = training._trainer(
+        first.network, (8, 8, 1), 10, "cross_entropy", 5, spec.training, size, "CPU", None, True
+    )
     assert training._trainer.cache_info().misses == 1
     assert trainer.epoch.experimental_get_tracing_count() == 1
     assert trainer.score_part.experimental_get_tracing_count() == 1

@@ -48,8 +48,9 @@ def mechanism(
             & (finished["learning_rate"] == found["learning_rate"])
             & (finished["train_size"] == found["train_size"])
             & np.isclose(finished["lambda"], found["best_grid_lambda"], rtol=1e-9, atol=0)
-        ].set_index("trial")
-        begun = at_start.loc[at_start.index.intersection(chosen.index)]
+        ]
+        chosen = chosen.sort_values("seed").set_index("trial")  # the ledger's order is that of completion
+        begun = at_start.loc[chosen.index.intersection(at_start.index, sort=False)]
         row: dict[str, Any] = {name: found[name] for name in (*NETWORK, "penalty", "learning_rate", "train_size")}
         row |= {"lambda": found["best_grid_lambda"], "seeds": len(chosen)}
         for end, table in zip(ENDS, (begun, chosen), strict=True):
