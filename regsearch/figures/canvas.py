@@ -3,6 +3,7 @@
 import io
 import math
 import re
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = (
 GREY, PALE = "#6b6b6b", "#c9c9c9"
 GAP = 0.75
 """Decades between lambda 0 and the smallest lambda above it."""
+
+LETTERS = 11.5
+"""How many letters of a title an inch holds."""
 
 Floats = NDArray[np.float64]
 
@@ -68,6 +72,7 @@ def figure(width: float, height: float, title: str, rows: int = 1, columns: int 
 
     drawn = Figure(figsize=(width, height), facecolor="white")
     axes = drawn.subplots(rows, columns, squeeze=False, **options)
+    title = "\n".join(part for line in title.split("\n") for part in textwrap.wrap(line, int(LETTERS * width)))
     title = re.sub(r"N\^(-?[\d.]+)", r"N$^{\1}$", title)
     drawn.text(0.1 / width, 1 - 0.09 / height, title, va="top", ha="left", fontsize=10.5, fontweight="bold")
     return drawn, axes

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = 4
+ENTRY = 1.9
+"""Inches for an entry of the legend."""
 TALL = 4.0
 """From this ratio of the largest to the smallest loss on, the axis is logarithmic."""
 
@@ -108,13 +110,17 @@ def draw(found: Points, name: str, loss: str) -> "Figure":
     """
     rows = math.ceil(len(found.panels) / COLUMNS)
     columns = math.ceil(len(found.panels) / rows)
-    width, height = max(5.2, 0.5 + 2.45 * columns), 1.35 + 1.95 * rows
+    width = max(5.2, 0.5 + 2.45 * columns)
+    entries = _legend(found)
+    per_row = math.floor(width / ENTRY)
+    legend = 0.1 + 0.19 * math.ceil(len(entries) / per_row)
+    height = 1.3 + legend + 1.95 * rows
     drawn, axes = figure(width, height, f"{name}: {found.title}", rows, columns, sharex=True, sharey=True)
     drawn.subplots_adjust(
         left=0.66 / width,
         right=1 - 0.12 / width,
         top=1 - 0.66 / height,
-        bottom=0.86 / height,
+        bottom=(0.6 + legend) / height,
         wspace=0.08,
         hspace=0.3,
     )
@@ -131,12 +137,16 @@ def draw(found: Points, name: str, loss: str) -> "Figure":
         place.tick_params(labelbottom=True)
     if found.logarithmic:
         first.set_yscale("log")
+        low, high = first.get_ylim()
+        first.set_ylim(low / (high / low) ** 0.1, high)  # room for the one-standard-error set
         number_ticks(first.yaxis, *first.get_ylim())
     else:
         _ylim(first, found.panels)
     drawn.supylabel(f"validation loss ({loss})", fontsize=9, x=0.12 / width)
-    drawn.supxlabel("lambda (log scale; 0 apart at the left)", fontsize=9, y=0.36 / height)
-    _legend(drawn, found)
+    drawn.supxlabel("lambda (log scale; 0 apart at the left)", fontsize=9, y=(0.1 + legend) / height)
+    drawn.legend(
+        handles=entries, loc="lower center", ncols=per_row, columnspacing=1.1, handlelength=1.6, borderaxespad=0.2
+    )
     return drawn
 
 
@@ -182,7 +192,7 @@ def _ylim(axes: "Axes", panels: list[Panel]) -> None:
         axes.set_ylim(values.min() - 1.6 * margin, values.max() + margin)
 
 
-def _legend(drawn: "Figure", found: Points) -> None:
+def _legend(found: Points) -> list[Any]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -198,12 +208,4 @@ def _legend(drawn: "Figure", found: Points) -> None:
         entries.append(Line2D([], [], color=PALE, label="the other networks"))
     if any((panel.diverged > 0).any() for panel in found.panels):
         entries.append(Line2D([], [], color=RED, marker="x", linestyle="", label="a seed diverged"))
-    wide = len(found.panels) >= COLUMNS
-    drawn.legend(
-        handles=entries,
-        loc="lower center",
-        ncols=7 if wide else 3,
-        columnspacing=1.1,
-        handlelength=1.6,
-        bbox_to_anchor=(0.5, 0.0),
-    )
+    return entries

@@ -111,7 +111,7 @@ def draw(found: Points, name: str) -> "Figure":
         "stable": {"marker": "o", "color": BLUE, "label": "stable"},
         "collapsed": {"marker": "s", "color": ORANGE, "label": "collapsed to guessing"},
         "some": {"marker": "P", "color": PINK, "label": "some seeds diverged"},
-        "diverged": {"marker": "x", "color": RED, "label": "diverged"},
+        "diverged": {"marker": "x", "color": RED, "markeredgewidth": 2.2, "label": "diverged"},
     }
     x, rows = places(found.lambdas), np.array(found.rows)
     for state in STATES:
