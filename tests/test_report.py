@@ -16,6 +16,7 @@ from test_page import Checked
 
 from regsearch import folder, report
 from regsearch.cli import main
+from regsearch.report.tables import write_csv
 
 SOFFICE = shutil.which("soffice") or shutil.which("libreoffice")
 
@@ -162,3 +163,10 @@ def test_libreoffice_opens_every_csv_with_numbers_as_numbers(results, tmp_path):
             values = [sheet.cell(row, column).value for row in range(2, sheet.max_row + 1)]
             if pd.api.types.is_numeric_dtype(expected[title]):
                 assert all(value is None or isinstance(value, int | float) for value in values), (table.stem, title)
+
+
+def test_an_infinite_number_is_an_empty_cell(tmp_path):
+    write_csv(
+        tmp_path / "table.csv", pd.DataFrame({"low": [-np.inf, 0.5], "high": [1.5, np.inf], "name": ["=a", "b"]})
+    )
+    assert (tmp_path / "table.csv").read_text() == "low,high,name\n,1.5,'=a\n0.5,,b\n"

@@ -33,9 +33,9 @@ def test_a_sheet_a_table_with_numbers_as_numbers_and_a_frozen_header():
     rows = list(book["best_lambda"].values)
     assert rows == [
         ("architecture", "width", "lambda", "exponent_low", "like_a_number"),
-        ("w2", 2, 0.1, "-inf", "007"),
+        ("w2", 2, 0.1, None, "007"),
         ("=1+1", None, None, 0.5, "1e5"),
-        ("-lead", 4, 0.333333333, "inf", "http://x"),
+        ("-lead", 4, 0.333333333, None, "http://x"),
     ]
     assert {cell.data_type for row in book["best_lambda"].iter_rows() for cell in row} <= {"s", "n"}  # no formula
     assert book["best_lambda"].freeze_panes == "A2"

@@ -10,8 +10,12 @@ _RUNS_AS_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Writes a table whole or not at all: one header row, no index, numbers with nine digits."""
-    write_text(path, neutralised(table).to_csv(index=False, float_format="%.9g", lineterminator="\n"))
+    """Writes a table whole or not at all: one header row, no index, numbers with nine digits.
+
+    An infinite number, which no spreadsheet reads as one, is an empty cell: nothing is known on that side.
+    """
+    finite = neutralised(table).replace([float("inf"), float("-inf")], float("nan"))
+    write_text(path, finite.to_csv(index=False, float_format="%.9g", lineterminator="\n"))
 
 
 def neutralised(table: pd.DataFrame) -> pd.DataFrame:

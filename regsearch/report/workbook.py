@@ -19,7 +19,7 @@ def workbook(tables: Mapping[str, pd.DataFrame], created: datetime) -> bytes:
     """A workbook: numbers as numbers, text as text, no value as an empty cell, the header frozen.
 
     A table that is longer than a sheet is left out, with a warning. An infinite bound, which a sheet cannot hold
-    as a number, is the text `inf` or `-inf`, as in the CSV.
+    as a number, is an empty cell, as in the CSV.
 
     Args:
         tables: by the name of their sheets.
@@ -64,7 +64,7 @@ def _cell(value: object) -> str | int | float | None:
         if number != number:
             return None
         # Nine digits, as in the CSV: rounding errors would differ from machine to machine.
-        return str(number) if number in (float("inf"), float("-inf")) else _nine(number)
+        return None if number in (float("inf"), float("-inf")) else _nine(number)
     return str(value)
 
 
