@@ -4,6 +4,8 @@ import re
 import shlex
 from pathlib import Path
 
+import pandas as pd
+
 from regsearch.cli import main
 
 ROOT = Path(__file__).parent.parent
@@ -31,3 +33,12 @@ def test_every_regsearch_command_in_the_readme_exists():
 def test_ci_runs_the_test_command_as_the_readme_gives_it():
     (command,) = re.findall(r"^.*bin/pytest$", README, re.MULTILINE)
     assert command in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+def test_the_verdicts_quoted_are_those_of_the_reference_study():
+    best = pd.read_csv(ROOT / "results" / "reference" / "digits" / "scaling.csv").set_index(["penalty", "against"])
+    for penalty in ("l1", "l2"):
+        row = best.loc[(penalty, "trainable_weights")]
+        quoted = f"**{penalty}: {row['verdict']}.** Best lambda ∝ N^{row['exponent']:.2f}"
+        assert quoted in README
+        assert f"95 % interval {row['exponent_low']:.2f} to {row['exponent_high']:.2f}" in README
