@@ -122,7 +122,7 @@ def test_a_read_only_folder_is_one_clear_error(tmp_path):
         path.chmod(0o700)
 
 
-@pytest.mark.parametrize("name", ["mkdir", "write_text"])
+@pytest.mark.parametrize("name", ["mkdir", "write_bytes"])
 def test_a_file_system_that_is_read_only_is_one_clear_error(tmp_path, monkeypatch, name):
     def refuse(*_, **__):
         raise OSError(30, "Read-only file system")
