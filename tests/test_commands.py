@@ -118,7 +118,7 @@ def test_a_new_users_first_study(tmp_path, monkeypatch):
     assert invoke("init", "mine.yaml").exit_code == 0
     text = Path("mine.yaml").read_text()
     small = [
-        ("[4, 8, 16]", "[2]"),
+        ("[4, 6, 8, 12, 16]", "[2]"),
         ("seeds: 3", "seeds: 2"),
         ("per_decade: 2", "per_decade: 1"),
         ("epochs: 40", "epochs: 3"),
@@ -145,6 +145,10 @@ def test_a_new_users_first_study(tmp_path, monkeypatch):
 
     reported = invoke("report", "results/mine")
     assert reported.stdout == ran.stdout
+
+    suggested = invoke("suggest", "results/mine", "--weights", "100000")
+    assert (suggested.exit_code, suggested.stdout) == (4, "")  # one network shows no line
+    assert "networks" in suggested.stderr
 
     after = json.loads(invoke("plan", "mine.yaml", "--json").stdout)
     assert (after["trials"], after["finished"], after["missing"], after["populations"]) == (22, 22, 0, 0)
