@@ -47,6 +47,7 @@ class Ledger:
             if len(self.rows) and not had[self.epochs]:
                 log.warning("%s was missing: the epochs of %d networks are lost", self.epochs, len(self.rows))
             _drop_orphans(self.epochs, self.rows)
+            read_epochs(folder)  # what the tables cannot read is refused before anything is trained
         except OSError as error:
             raise unusable(folder, error) from None
 

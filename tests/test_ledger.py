@@ -193,3 +193,11 @@ def number(text):
 def test_a_missing_ledger_says_what_makes_one(tmp_path):
     with pytest.raises(ResultsError, match="`regsearch run SPEC` makes one"):
         read_trials(tmp_path)
+
+
+def test_epochs_that_are_no_numbers_are_refused_before_anything_is_trained(tmp_path):
+    Ledger(tmp_path).append([done(CELLS[0])])
+    path = tmp_path / "epochs.csv"
+    path.write_text(path.read_text().replace(",1.5,", ",many,"))
+    with pytest.raises(ResultsError, match=r"epochs.csv:3: gradient_norm: expected a finite number, got 'many'"):
+        Ledger(tmp_path)
