@@ -200,7 +200,7 @@ def missing_jobs(
     for network, size in sizes.items():
         members = 1 if how.engine == "reference" else size.members(how.kind, spec.training.memory_gib)
         populations = grid.populations((cell for cell in cells if cell.network == network), members)
-        fullest = max(len(population.cells) for population in populations)
+        fullest = max((len(population.cells) for population in populations), default=0)  # not every network grows
         for population in populations:
             missing = tuple(cell for cell in population.cells if cell.trial not in finished)
             if missing:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from conftest import parsed, parsed_text
 
-from regsearch import folder, report, study, workers
+from regsearch import datasets, folder, grid, report, sizing, study, workers
 from regsearch.errors import DatasetError, DeviceError, ResultsError
 from regsearch.progress import Silent
 
@@ -150,6 +150,14 @@ def test_a_grid_that_ends_below_the_optima_grows_until_it_holds_them(grown):
     assert best["grid_step"].max() < 10**0.26
     found = report.write(grown)
     assert (found.total, found.missing) == (len(table), 0)
+
+
+def test_a_round_in_which_only_one_network_grows_has_jobs_of_that_one_alone():
+    spec = parsed()
+    shape = datasets.shape(spec)
+    cells = [cell for cell in grid.cells(spec, "population", shape.content) if cell.network.name == "w2"]
+    jobs = study.missing_jobs(cells, (), sizing.measure(spec, shape), spec, study.How(device="CPU"))
+    assert [cell for job in jobs for cell in job.population.cells] == cells
 
 
 def test_a_study_stopped_while_it_grows_ends_the_same(grown, tmp_path, monkeypatch):
