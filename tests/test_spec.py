@@ -9,7 +9,8 @@ from regsearch import source, spec
 from regsearch.errors import SpecError
 from regsearch.fields import Count
 
-CONFIGS = sorted((Path(__file__).parent.parent / "configs").rglob("*.yaml"))
+CONFIGS_FOLDER = Path(__file__).parent.parent / "configs"
+CONFIGS = sorted(CONFIGS_FOLDER.rglob("*.yaml"))
 
 WIDTHS, KERNEL, LAMBDAS, SEEDS = "widths: [1, 2]", "kernel_size: 3", "lambdas: [0, 0.01, 0.1]", "seeds: 2"
 LAYERS = SPEC[SPEC.index("    - Conv2D") : SPEC.index("grid:")]
@@ -205,10 +206,19 @@ def test_named_architectures_replace_widths():
 
 
 def test_every_config_is_valid():
-    names = ["constant.yaml", "inverse.yaml", "proportional.yaml", "digits.yaml", "smoke.yaml"]
-    assert [path.name for path in CONFIGS] == names
+    assert [path.relative_to(CONFIGS_FOLDER).as_posix() for path in CONFIGS] == [
+        "calibration/constant.yaml",
+        "calibration/inverse.yaml",
+        "calibration/proportional.yaml",
+        "digits.yaml",
+        "smoke.yaml",
+        "study/adamw.yaml",
+        "study/explosion.yaml",
+        "study/sgd-rates.yaml",
+        "study/sgd.yaml",
+    ]
     for path in CONFIGS:
-        assert spec.load(path).name == path.stem
+        assert spec.load(path).name in (path.stem, f"{path.parent.name}-{path.stem}")
 
 
 def test_a_missing_or_binary_file_is_one_clear_error(tmp_path):
