@@ -15,12 +15,11 @@ import click
 from regsearch import console
 from regsearch.errors import RegsearchError
 from regsearch.interrupt import Stopped, stoppable
-from regsearch.readable import short
+from regsearch.options import JSON, OUT, QUIET, RESULTS, SPEC, XLSX, how_and_where, how_here
 from regsearch.streams import READER_GONE, OutputError, writable
 
 if TYPE_CHECKING:
-    from regsearch.report import Report
-    from regsearch.study import How
+    from regsearch.how import How
 
 SOME_FAILED = 5
 NO_OUTPUT = 4
@@ -110,43 +109,6 @@ class _Once(logging.Filter):
         return new
 
 
-SPEC = click.argument("spec", type=click.Path(path_type=Path))
-OUT = click.option("--out", type=click.Path(path_type=Path), help="Results folder.  [default: results/<name>]")
-QUIET = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-XLSX = click.option("--xlsx", is_flag=True, help="Write tables.xlsx too, with a sheet a table.")
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
-
-
-def how_to_train(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options that say how a study is trained."""
-    for option in (
-        click.option(
-            "--lowering",
-            type=click.Choice(["auto", "patches", "shifts", "native"]),
-            default="auto",
-            show_default=True,
-            help="How convolutions are computed; auto goes by shapes and device.",
-        ),
-        click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True),
-        click.option(
-            "--engine",
-            type=click.Choice(["population", "reference"]),
-            default="population",
-            show_default=True,
-            help="Many networks at once, or one at a time by plain Keras.",
-        ),
-        click.option(
-            "--workers",
-            default="auto",
-            show_default=True,
-            callback=lambda _context, _option, value: _workers(value),
-            help="Processes that train: a number, auto (one a core or GPU), or inline (this process).",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
 @main.command()
 @click.argument("path", type=click.Path(path_type=Path), default="study.yaml")
 def init(path: Path) -> None:
@@ -189,11 +151,9 @@ def check(spec: Path, as_json: bool) -> None:
 @main.command()
 @SPEC
 @OUT
-@how_to_train
+@how_here
 @JSON
-def plan(
-    spec: Path, out: Path | None, workers: int | None, engine: str, device: str, lowering: str, as_json: bool
-) -> None:
+def plan(spec: Path, out: Path | None, how: "Callable[[], How]", as_json: bool) -> None:
     """Prints what a run would train, in what memory, and about how long it would take on this machine.
 
     The time comes from training a few small populations for some seconds, in the workers that the run would use.
@@ -206,10 +166,11 @@ def plan(
 
     study = specs.load(spec)
     results = out or Path("results") / study.name
-    found = plans.make(study, results, _how(workers, engine, device, lowering), started)
+    asked = how()
+    found = plans.make(study, results, asked, started)
     if as_json:
         facts = {"spec": str(spec), "name": study.name, "dataset": study.dataset.name, "results": str(results)}
-        console.print_json({**facts, "engine": engine, **console.plan_as_json(found)})
+        console.print_json({**facts, "engine": asked.engine, **console.plan_as_json(found)})
     else:
         console.print_plan(found, results)
 
@@ -217,21 +178,11 @@ def plan(
 @main.command()
 @SPEC
 @OUT
-@how_to_train
+@how_and_where
 @click.option("--fresh", is_flag=True, help="Move what is in the results folder aside, and train everything.")
 @XLSX
 @QUIET
-def run(
-    spec: Path,
-    out: Path | None,
-    workers: int | None,
-    engine: str,
-    device: str,
-    lowering: str,
-    fresh: bool,
-    xlsx: bool,
-    quiet: bool,
-) -> None:
+def run(spec: Path, out: Path | None, how: "Callable[[], How]", fresh: bool, xlsx: bool, quiet: bool) -> None:
     """Trains what is missing of a study, then writes its tables, figures and page; run again to resume.
 
     Example: regsearch run configs/digits.yaml
@@ -249,23 +200,44 @@ def run(
         logging.getLogger("regsearch").handlers[0].setLevel(logging.ERROR)
     progress = reporter(Console(stderr=True), quiet)
     try:
-        outcome = studies.run(study, results, progress, _how(workers, engine, device, lowering), fresh, xlsx)
+        outcome = studies.run(study, results, progress, how(), fresh, xlsx)
     finally:
         progress.stop()
     if not quiet:
-        _summarise(outcome.report)
-        done = f"trained {outcome.trained}" if outcome.trained else "nothing was missing, so nothing was trained"
-        click.echo(f"{outcome.report.total} in the grid: {done}. Results are in {results}/", err=True)
+        if outcome.report:
+            console.print_summary(outcome.report)
+        console.print_closing(outcome, results)
     if outcome.failed:
         names = ", ".join(outcome.failed)
-        click.echo(
-            f"regsearch: {len(outcome.failed)} networks failed: {names}. Why: {results}/failures.log", err=True
-        )
+        click.echo(f"regsearch: {len(outcome.failed)} networks failed: {names}. Why: {outcome.failures}", err=True)
         sys.exit(SOME_FAILED)
 
 
 @main.command()
-@click.argument("results", metavar="DIR", type=click.Path(path_type=Path))
+@SPEC
+@OUT
+@click.option("--shards", type=click.IntRange(1, 10_000), help="An array of so many shards.  [default: 8]")
+@click.option("--workers", type=click.IntRange(1, 10_000), help="So many Dask workers under one driver instead.")
+def slurm(spec: Path, out: Path | None, shards: int | None, workers: int | None) -> None:
+    """Prints a batch script for Slurm, complete but for what only you know of your site.
+
+    Example: regsearch slurm configs/digits.yaml --shards 8 > digits.sbatch
+    """
+    from regsearch import slurm as scripts
+    from regsearch import spec as specs
+
+    if shards and workers:
+        raise click.UsageError("expected either --shards, for a job array, or --workers, for Dask.")
+    study = specs.load(spec)
+    results = out or Path("results") / study.name
+    if workers:
+        click.echo(scripts.workers(study, spec, results, workers), nl=False)
+    else:
+        click.echo(scripts.array(study, spec, results, shards or 8), nl=False)
+
+
+@main.command()
+@RESULTS
 @XLSX
 @QUIET
 def report(results: Path, xlsx: bool, quiet: bool) -> None:
@@ -277,10 +249,10 @@ def report(results: Path, xlsx: bool, quiet: bool) -> None:
     from regsearch import report as reports
 
     folder.read(results)
-    with folder.held(results):
+    with folder.held(results, folder.BRIEFLY):
         written = reports.write(results, xlsx)
     if not quiet:
-        _summarise(written)
+        console.print_summary(written)
         if written.missing:
             click.echo(
                 f"{written.missing} of {written.total} trials are missing: `regsearch run` trains them", err=True
@@ -288,7 +260,7 @@ def report(results: Path, xlsx: bool, quiet: bool) -> None:
 
 
 @main.command()
-@click.argument("results", metavar="DIR", type=click.Path(path_type=Path))
+@RESULTS
 @click.option(
     "--weights", type=click.IntRange(1, 10**15), required=True, help="Trainable weights of the network to tune."
 )
@@ -353,47 +325,3 @@ def datasets(as_json: bool) -> None:
         row["image"] = "×".join(map(str, row["image"] or ()))
     header = ["name", "image", "classes", "images", "test images", "source"]
     console.print_table(header, [list(row.values()) for row in rows], text=["source"])
-
-
-def _summarise(report: "Report") -> None:
-    """Prints the best lambdas as they stand in `best_lambda.csv`."""
-    table = report.tables.best_lambda
-    if table.empty:
-        click.echo("No network has finished yet, or all diverged: there is no best lambda.", err=True)
-        return
-    axes = [name for name in ("learning_rate", "train_size") if table[name].nunique() > 1]
-    rows = []
-    for row in table.to_dict("records"):
-        best, low, high = (short(row[f"best_lambda{end}"]) for end in ("", "_low", "_high"))
-        rows.append(
-            [
-                row["architecture"],
-                row["trainable_weights"],
-                *(row[name] for name in axes),
-                row["penalty"],
-                row["status"],
-                f"{best} ({low} to {high})" if best else f"near {short(row['best_grid_lambda'])}",
-                f"{short(row['test_loss'])} ({short(row['test_loss_at_zero'])})",
-            ]
-        )
-    named = [name.replace("_", " ") for name in axes]
-    header = ["architecture", "weights", *named, "penalty", "status", "best lambda (95 %)", "test loss (at 0)"]
-    console.print_table(header, rows)
-    console.print_sentences(report.verdict)
-
-
-def _how(workers: int | None, engine: str, device: str, lowering: str) -> "How":
-    from regsearch.study import How
-
-    return How(
-        engine, workers, None if device == "auto" else device.upper(), None if lowering == "auto" else lowering
-    )
-
-
-def _workers(value: str) -> int | None:
-    """`auto` as None, `inline` as 0."""
-    if value in ("auto", "inline"):
-        return None if value == "auto" else 0
-    if not value.isdecimal() or not 1 <= int(value) <= 1024:
-        raise click.BadParameter(f"expected auto, inline or a number from 1 to 1024, got {value!r}")
-    return int(value)

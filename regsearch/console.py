@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from regsearch.readable import duration, memory
+from regsearch.readable import duration, memory, short
 
 if TYPE_CHECKING:
     from regsearch.grid import Network
     from regsearch.plan import Plan
+    from regsearch.report import Report
     from regsearch.sizing import Size
+    from regsearch.study import Outcome
 
 
 def print_table(header: list[str], rows: list[list[Any]], text: Container[str] = ()) -> None:
@@ -129,3 +131,43 @@ def plan_as_json(plan: "Plan") -> dict[str, Any]:
         "train_seconds": seconds and seconds.train,
         "architectures": rows,
     }
+
+
+def print_summary(report: "Report") -> None:
+    """Prints the best lambdas as they stand in `best_lambda.csv`."""
+    table = report.tables.best_lambda
+    if table.empty:
+        click.echo("No network has finished yet, or all diverged: there is no best lambda.", err=True)
+        return
+    axes = [name for name in ("learning_rate", "train_size") if table[name].nunique() > 1]
+    rows = []
+    for row in table.to_dict("records"):
+        best, low, high = (short(row[f"best_lambda{end}"]) for end in ("", "_low", "_high"))
+        rows.append(
+            [
+                row["architecture"],
+                row["trainable_weights"],
+                *(row[name] for name in axes),
+                row["penalty"],
+                row["status"],
+                f"{best} ({low} to {high})" if best else f"near {short(row['best_grid_lambda'])}",
+                f"{short(row['test_loss'])} ({short(row['test_loss_at_zero'])})",
+            ]
+        )
+    named = [name.replace("_", " ") for name in axes]
+    header = ["architecture", "weights", *named, "penalty", "status", "best lambda (95 %)", "test loss (at 0)"]
+    print_table(header, rows)
+    print_sentences(report.verdict)
+
+
+def print_closing(outcome: "Outcome", results: Path) -> None:
+    """Says, on stderr, what a run did and where its results are."""
+    done = f"trained {outcome.trained}" if outcome.trained else "nothing was missing, so nothing was trained"
+    if outcome.report:
+        click.echo(f"{outcome.total} in the grid: {done}. Results are in {results}/", err=True)
+        return
+    click.echo(
+        f"{outcome.total} in the grid: {done}. {outcome.missing} are still missing, which other shards train; the "
+        f"last of them writes the tables to {results}/",
+        err=True,
+    )

@@ -33,3 +33,9 @@ class ResultsError(RegsearchError):
     """The results folder is locked, unreadable, or belongs to another study."""
 
     exit_code = 4
+
+
+class ClusterError(RegsearchError):
+    """The cluster that was asked for cannot be reached, may not be used as it is, or was lost."""
+
+    exit_code = 6

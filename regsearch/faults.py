@@ -13,6 +13,11 @@ def wants_memory(error: Exception) -> bool:
     )
 
 
+def lost_a_worker(error: Exception) -> bool:
+    """Whether the worker died or was killed: for want of memory, or for reasons of its machine's own."""
+    return "KilledWorker" in _kinds(error)
+
+
 def may_be_compilers(error: Exception) -> bool:
     """Whether training without XLA may help: TensorFlow says no more than that something in it failed."""
     return "OpError" in _kinds(error) and not wants_memory(error)

@@ -8,7 +8,7 @@ import platform
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -21,14 +21,16 @@ from regsearch import grid, spec
 from regsearch.datasets import Shape
 from regsearch.errors import ResultsError, SpecError
 from regsearch.grid import WIDTHS
-from regsearch.ledger import EPOCHS, TRIALS, unusable
+from regsearch.ledger import EPOCHS, SHARDS, TRIALS, unusable
 from regsearch.spec import Spec
 
 SPEC, STUDY, LOCK, HOLDER = "spec.yaml", "study.json", ".lock", ".lock-holder"
 OURS = (
-    TRIALS, EPOCHS, "response.csv", "best_lambda.csv", "scaling.csv", "transfer.csv", "stability.csv",
+    TRIALS, EPOCHS, SHARDS, "response.csv", "best_lambda.csv", "scaling.csv", "transfer.csv", "stability.csv",
     "mechanism.csv", "calibration.csv", "keras_tuner", "figures", "report.html", "tables.xlsx",
 )  # fmt: skip
+BRIEFLY = 60.0
+"""Seconds to wait for what is held for a moment only."""
 PACKAGES = ("regsearch", "tensorflow", "keras", "keras-tuner", "numpy", "pandas", "scipy", "scikit-learn")
 
 log = logging.getLogger(__name__)
@@ -58,13 +60,17 @@ class Study:
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Holds the folder against other runs.
+def held(folder: Path, wait: float = 0.0) -> Iterator[None]:
+    """Holds the folder against other runs, but not against shards, which hold their own parts of it.
+
+    Args:
+        folder: made where there is none.
+        wait: seconds to wait for whoever holds it now.
 
     Raises:
         ResultsError: another run holds it, or it cannot be made or written.
     """
-    holder, lock = folder / HOLDER, FileLock(folder / LOCK, timeout=0)
+    holder, lock = folder / HOLDER, FileLock(folder / LOCK, timeout=wait)
     if folder.exists() and not folder.is_dir():
         raise ResultsError(f"{folder}: expected a folder for the results, got a file. Name another with --out.")
     try:
@@ -87,6 +93,37 @@ def held(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def held_whole(folder: Path) -> Iterator[None]:
+    """Holds the folder and every shard's part of it; see `held`."""
+    with ExitStack() as stack:
+        stack.enter_context(held(folder))
+        for part in sorted(path for path in folder.glob(f"{SHARDS}/*") if path.is_dir()):
+            stack.enter_context(held(part))
+        yield
+
+
+@contextmanager
+def claimed(folder: Path, study: Spec, engine: str, shape: Shape, part: str = "") -> Iterator[None]:
+    """Holds and claims the folder for a study: the whole of it, or one shard's part.
+
+    A shard holds what all share only while it claims it, so that shards may run side by side, but not with a run
+    of the whole grid.
+
+    Raises:
+        ResultsError: another run holds it, or it is another study's; see `admit`.
+    """
+    with ExitStack() as stack:
+        if part:
+            with held(folder, BRIEFLY):
+                claim(folder, study, engine, shape)
+                stack.enter_context(held(folder / part))
+        else:
+            stack.enter_context(held_whole(folder))
+            claim(folder, study, engine, shape)
+        yield
+
+
 def move_aside(folder: Path) -> None:
     """Renames a results folder to a dated name beside it, whatever is in it; one that is empty or not there stays.
 
@@ -100,7 +137,7 @@ def move_aside(folder: Path) -> None:
             f"{folder}: expected a results folder to move aside, got one with nothing of a study in it. "
             "Name another folder with --out."
         )
-    with held(folder):
+    with held_whole(folder):
         whole = folder.parent.resolve() / folder.name if folder.name not in ("", "..") else folder.resolve()
         stem = f"{whole.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
         names = (whole.with_name(stem + suffix) for suffix in ("", *(f"-{number}" for number in range(2, 1000))))

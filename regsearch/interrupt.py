@@ -17,6 +17,10 @@ from types import FrameType
 GRACE_SECONDS = 3.0
 
 
+class UnwantedError(Exception):
+    """Nobody waits any more for what is in training here."""
+
+
 class Stopped(KeyboardInterrupt):
     """The process was asked to end by a signal."""
 
@@ -29,15 +33,23 @@ class Stopped(KeyboardInterrupt):
 class _State:
     asked: int | None = None
     at_checkpoints: bool = False
+    unwanted: Callable[[], bool] = lambda: False
 
 
 _state = _State()
 
 
 def checkpoint() -> None:
-    """Raises `Stopped` if a signal has asked for it."""
+    """Raises `Stopped` if a signal has asked for it, or `UnwantedError`."""
     if _state.asked is not None:
         raise Stopped(_state.asked)
+    if _state.unwanted():
+        raise UnwantedError
+
+
+def ask_at_checkpoints(unwanted: Callable[[], bool]) -> None:
+    """From now on, a checkpoint asks whether its thread's work is unwanted: no signal reaches work elsewhere."""
+    _state.unwanted = unwanted
 
 
 @contextmanager

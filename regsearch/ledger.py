@@ -2,12 +2,17 @@
 
 Append-only, and on disk before the next population starts. A population's epochs are written before its
 trials, so a kill leaves at most epochs without a trial; those, and a torn last line, are dropped on opening.
+
+A shard appends to a part of its own, in `shards/`; whoever reads the ledger reads all parts. A part that nobody
+appends to any more may be compressed with gzip.
 """
 
 import csv
+import gzip
 import io
 import logging
 import os
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, fields
 from functools import cached_property
@@ -20,22 +25,31 @@ from regsearch.errors import ResultsError
 from regsearch.records import Epoch, Record, Status, Trial, columns
 
 TRIALS, EPOCHS = "trials.csv", "epochs.csv"
+SHARDS = "shards"
+_PACKED = ".gz"
 _SCORES = ("train_loss", "penalty_value", "validation_loss", "test_loss")
 
 log = logging.getLogger(__name__)
 
 
 class Ledger:
-    """The ledger of one results folder, open for appending."""
+    """The ledger of one results folder, one part of it open for appending."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, part: str = "") -> None:
         """Opens the ledger, making it where there is none and mending what a kill left behind.
+
+        Args:
+            folder: the results folder.
+            part: the folder in it whose files are appended to; by default the results folder itself.
 
         Raises:
             ResultsError: the files cannot be read or written, or are not a ledger.
         """
-        self.trials, self.epochs = folder / TRIALS, folder / EPOCHS
+        own = folder / part
+        self.trials, self.epochs = own / TRIALS, own / EPOCHS
         try:
+            for path in (self.trials, self.epochs):
+                _unpack(path)
             if _header(Trial).startswith(_bytes(self.trials)) and _bytes(self.epochs).count(b"\n") > 1:
                 got = "an empty one" if self.trials.exists() else "no such file"
                 raise ResultsError(
@@ -43,10 +57,11 @@ class Ledger:
                     f"Restore it, or move {EPOCHS} away to train everything again."
                 )
             had = {path: _mend(path, row) for path, row in ((self.trials, Trial), (self.epochs, Epoch))}
+            rows = _last(_read_trials(own))
+            if len(rows) and not had[self.epochs]:
+                log.warning("%s was missing: the epochs of %d networks are lost", self.epochs, len(rows))
+            _drop_orphans(self.epochs, rows)
             self.rows = read_trials(folder)
-            if len(self.rows) and not had[self.epochs]:
-                log.warning("%s was missing: the epochs of %d networks are lost", self.epochs, len(self.rows))
-            _drop_orphans(self.epochs, self.rows)
             read_epochs(folder)  # what the tables cannot read is refused before anything is trained
         except OSError as error:
             raise unusable(folder, error) from None
@@ -71,21 +86,30 @@ class Ledger:
             raise unusable(self.trials.parent, error) from None
 
 
+def parts(folder: Path) -> list[Path]:
+    """The folders that hold the ledger's files: the results folder, unless shards alone do, and each shard's."""
+    shards = sorted({path.parent for path in folder.glob(f"{SHARDS}/*/{TRIALS}*")})
+    return [folder, *shards] if _exists(folder / TRIALS) or not shards else shards
+
+
+def exists(folder: Path) -> bool:
+    """Whether there is a ledger."""
+    return any(_exists(part / TRIALS) for part in parts(folder))
+
+
 def read_trials(folder: Path) -> pd.DataFrame:
-    """The ledger as a table with one row a trial, the last written; a torn last line is left out.
+    """The ledger as a table with one row a trial, the last that did not fail; a torn last line is left out.
 
     Raises:
         ResultsError: there is no ledger, or a column or value is not what it should be.
     """
-    path = folder / TRIALS
-    table = _read(path, Trial)
-    _check_values(table, path)
-    return table.drop_duplicates("trial", keep="last", ignore_index=True)
+    return _last(_joined([_read_trials(part) for part in parts(folder)]))
 
 
 def read_epochs(folder: Path) -> pd.DataFrame:
     """Every network's epochs; see `read_trials`."""
-    return _read(folder / EPOCHS, Epoch).drop_duplicates(["trial", "epoch"], keep="last", ignore_index=True)
+    table = _joined([_read(part / EPOCHS, Epoch) for part in parts(folder)])
+    return table.drop_duplicates(["trial", "epoch"], keep="last", ignore_index=True)
 
 
 def unusable(folder: Path, error: Exception) -> ResultsError:
@@ -97,10 +121,28 @@ def unusable(folder: Path, error: Exception) -> ResultsError:
     )
 
 
+def _read_trials(part: Path) -> pd.DataFrame:
+    path = part / TRIALS
+    table = _read(path, Trial)
+    _check_values(table, path)
+    return table
+
+
+def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Tables one below the other; those without rows have no types to agree on."""
+    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
+
+
+def _last(table: pd.DataFrame) -> pd.DataFrame:
+    """One row a trial: the last, and rather one that finished than one that failed, in another part perhaps."""
+    failures_first = table.iloc[(table["status"] != "failed").to_numpy().argsort(kind="stable")]
+    return failures_first.drop_duplicates("trial", keep="last").sort_index().reset_index(drop=True)
+
+
 def _read(path: Path, row: type[Trial] | type[Epoch]) -> pd.DataFrame:
     expected = columns(row)
     try:
-        text = path.read_bytes()
+        text = path.read_bytes() if path.exists() else _packed(path)
     except FileNotFoundError:
         raise ResultsError(
             f"{path}: expected a ledger, got no such file. Is this a results folder? `regsearch run SPEC` makes one."
@@ -232,6 +274,28 @@ def _mend(path: Path, row: type[Trial] | type[Epoch]) -> bool:
 
 def _bytes(path: Path) -> bytes:
     return path.read_bytes() if path.exists() else b""
+
+
+def _exists(path: Path) -> bool:
+    return path.exists() or path.with_name(path.name + _PACKED).exists()
+
+
+def _packed(path: Path) -> bytes:
+    """What the compressed file beside a path holds."""
+    packed = path.with_name(path.name + _PACKED)
+    try:
+        return gzip.decompress(packed.read_bytes())
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ResultsError(f"{packed}: expected a file packed by gzip, got a damaged one ({error})") from None
+
+
+def _unpack(path: Path) -> None:
+    """Makes a compressed file one that can be appended to."""
+    packed, partial = path.with_name(path.name + _PACKED), path.with_suffix(".tmp")
+    if packed.exists() and not path.exists():
+        partial.write_bytes(_packed(path))
+        partial.replace(path)
+        packed.unlink()
 
 
 def _header(row: type[Trial] | type[Epoch]) -> bytes:

@@ -9,16 +9,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from regsearch import datasets, folder, grid, growth, sizing, timing
+from regsearch import datasets, folder, grid, growth, ledger, sizing, timing
 from regsearch.datasets import Shape
 from regsearch.grid import Network
-from regsearch.ledger import TRIALS, read_trials
+from regsearch.how import How
+from regsearch.jobs import Job, missing
 from regsearch.records import Trial, columns
 from regsearch.sizing import KEPT_COMPILED, Size
 from regsearch.spec import Spec
-from regsearch.study import How, missing_jobs
 from regsearch.timing import Timings
-from regsearch.workers import Job
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ def make(spec: Spec, results: Path, how: How, started: float) -> Plan:
     trials = _trials(spec, results, shape)
     finished = set(trials.loc[trials["status"] != "failed", "trial"])
     rounds = list(growth.rounds(spec, how.engine, shape.content, lambda: trials))
-    jobs = [job for cells in rounds for job in missing_jobs(cells, finished, sizes, spec, how)]
+    jobs = [job for cells in rounds for job in missing(how.jobs(cells, sizes, spec, how.kind), finished)]
     processes = how.processes(len(jobs))
     measured = timing.measure(spec, shape, jobs, processes, started) if jobs else None
     costs = [cost(job, spec, measured) for job in jobs] if measured else []
@@ -131,7 +130,7 @@ def make(spec: Spec, results: Path, how: How, started: float) -> Plan:
         own = [cell for cells in rounds for cell in cells if cell.network == network]
         # The grid's full populations say how many train together, also where only a few are left.
         first = [cell for cell in rounds[0] if cell.network == network]
-        members = missing_jobs(first, (), {network: size}, spec, how)[0].members
+        members = how.jobs(first, {network: size}, spec, how.kind)[0].members
         at = [index for index, job in enumerate(jobs) if job.population.first.network == network]
         rows.append(
             Row(
@@ -210,6 +209,6 @@ def data_memory(spec: Spec, shape: Shape) -> int:
 def _trials(spec: Spec, results: Path, shape: Shape) -> pd.DataFrame:
     """The ledger's table, empty where there is none yet; another study's folder is refused as `run` would."""
     folder.admit(results, spec, shape.content)
-    if (results / TRIALS).exists():
-        return read_trials(results)
+    if ledger.exists(results):
+        return ledger.read_trials(results)
     return pd.DataFrame(columns=columns(Trial))

@@ -2,18 +2,17 @@
 
 import logging
 import time
-from collections.abc import Container, Iterator
-from concurrent.futures import Executor
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from regsearch import backend, datasets, folder, grid, growth, report, sizing, state, workers
+from regsearch import backend, datasets, dispatch, folder, growth, jobs, report, sizing, state
 from regsearch.datasets import Images, Shape
-from regsearch.errors import DeviceError
-from regsearch.grid import Cell, Network, Population
+from regsearch.grid import Cell, Network
+from regsearch.how import How, Site
 from regsearch.interrupt import at_checkpoints
 from regsearch.layers import Conv2D
 from regsearch.ledger import Ledger, read_trials
@@ -24,7 +23,7 @@ from regsearch.sizing import Size
 from regsearch.spec import Spec
 from regsearch.state import States
 from regsearch.tally import shares
-from regsearch.workers import Job
+from regsearch.workers import Workers
 
 FAILURES = "failures.log"
 
@@ -32,134 +31,137 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class How:
-    """How a study is trained; of these only the engine, device and lowering can change a number.
+class Outcome:
+    """What a run did.
 
     Attributes:
-        engine: `population`, or `reference` for one network at a time by plain Keras.
-        workers: processes; 0 for this one, None for one a core or GPU.
-        device: `CPU`, `GPU`, or None for a GPU where there is one.
-        lowering: forces how convolutions are computed.
-        save_seconds: the least time between two writes of the state of a population in training.
+        trained: trials trained now.
+        failed: those that failed, with their reasons.
+        failures: the file that says why.
+        total: trials of the grid, as far as it has grown.
+        missing: of these, not finished; other shards train them.
+        report: what was written; None where other shards have not finished, as the last one writes it.
     """
-
-    engine: str = "population"
-    workers: int | None = 0
-    device: str | None = None
-    lowering: str | None = None
-    save_seconds: float = state.SECONDS
-
-    @cached_property
-    def kind(self) -> str:
-        """The kind of device.
-
-        Raises:
-            DeviceError: a GPU was asked for, and TensorFlow finds none.
-        """
-        if self.device == "CPU":
-            return "CPU"
-        found = backend.has_gpu()
-        if self.device == "GPU" and not found:
-            raise DeviceError("--device: expected a GPU that TensorFlow can use, got none; is regsearch[gpu] there?")
-        return "GPU" if found else "CPU"
-
-    def processes(self, jobs: int) -> int:
-        """How many worker processes train `jobs` populations; 0 for this one."""
-        if self.workers is None:
-            found = len(backend.gpus()) if self.kind == "GPU" else backend.cores()
-            return 0 if min(found, jobs) < 2 or self.engine == "reference" else min(found, jobs)
-        return min(self.workers, jobs)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run did: trials trained now, those that failed with their reasons, and what was written."""
 
     trained: int
     failed: dict[str, str]
-    report: Report
+    failures: Path
+    total: int
+    missing: int
+    report: Report | None
 
 
 def run(spec: Spec, results: Path, progress: Reporter, how: How, fresh: bool = False, xlsx: bool = False) -> Outcome:
-    """Trains what is missing of a study, round by round as its grid grows, then writes its tables.
+    """Trains what is missing of a study, or of a shard's part, round by round as its grid grows; writes its tables.
 
     `fresh` moves earlier results aside first; with `xlsx` a workbook of the tables is written too.
 
     Raises:
-        SpecError, DeviceError, DatasetError, ResultsError: see `errors`.
+        SpecError, DeviceError, DatasetError, ClusterError, ResultsError: see `errors`.
     """
     started = time.perf_counter()
     shape = datasets.shape(spec)
     sizes = sizing.measure(spec, shape)
     # Workers load it again; but a download, or its failure, belongs before the folder is touched.
     _warn_of_untrained_classes(datasets.load(spec), spec)
-    if fresh:
-        folder.move_aside(results)
-    with folder.held(results):
-        folder.claim(results, spec, how.engine, shape)
-        ledger = Ledger(results)
-        cells: list[Cell] = []
-        trained = 0
-        states = States(results.absolute() / state.FOLDER, how.save_seconds)
-        failed: dict[str, str] = {}
-        tried_again: list[str] = []
-        without_xla: list[str] = []
+    part = how.shard.part if how.shard else ""
+    with how.site() as site:
+        if fresh:
+            folder.move_aside(results)
+        with folder.claimed(results, spec, how.engine, shape, part):
+            kept = _Kept(results, part, how, progress)
+            workers = _train(spec, results, shape, sizes, how, site, kept)
+            shared: AbstractContextManager[None] = folder.held(results, folder.BRIEFLY) if part else nullcontext()
+            with shared:
+                if kept.trained:
+                    folder.note_run(
+                        results,
+                        **kept.facts(),
+                        engine=how.engine,
+                        device=site.device,
+                        workers=workers,
+                        lowerings=_lowerings(sizes, how, site.device) if how.engine == "population" else {},
+                        seconds=round(time.perf_counter() - started, 3),
+                    )
+                known = report.read(results)
+                written = None if part and known.missing else report.write(results, xlsx)
+            return Outcome(kept.trained, kept.failed, kept.failures, len(known.cells), known.missing, written)
 
-        def keep(found: list[Record]) -> None:
-            ledger.append(found)
-            states.remove(record.trial.trial for record in found)
-            errors = {record.trial.trial: record.error for record in found if record.error}
-            _log_failures(results, errors)
-            failed.update(errors)
-            tried_again.extend(record.trial.trial for record in found if record.attempt > 1)
-            without_xla.extend(record.trial.trial for record in found if not record.compiled)
-            progress.advance(found)
 
-        with ExitStack() as stack:
-            tuner, processes = None, 0
-            for added in growth.rounds(spec, how.engine, shape.content, lambda: read_trials(results)):
-                cells += added
-                jobs = missing_jobs(added, ledger.finished, sizes, spec, how, states)
-                missing = sum(len(job.population.cells) for job in jobs)
-                had = [ledger.finished[cell.trial] for cell in added if cell.trial in ledger.finished]
-                processes = processes if tuner else how.processes(len(jobs))
-                progress.start(added, had, shares(jobs, spec, processes))
-                if not jobs:
-                    continue
-                if tuner is None:
-                    pool = stack.enter_context(_pool(processes, how, jobs[0].threads))
-                    tuner = _tuner(results, shape)
-                tuner.grow(cells, ledger.finished)
-                tuner.search(jobs, partial(workers.train, spec, pool, 2 * processes or 1), keep)
-                trained += missing
-        if trained:
-            folder.note_run(
-                results,
-                trained=trained,
-                tried_again=tried_again,
-                without_xla=without_xla,
-                engine=how.engine,
-                device=how.kind,
-                workers=processes,
-                lowerings=_lowerings(sizes, how) if how.engine == "population" else {},
-                seconds=round(time.perf_counter() - started, 3),
-            )
-        states.clear()
-        return Outcome(trained, failed, report.write(results, xlsx))
+class _Kept:
+    """Keeps what training gives, and what there is to say of it in the end.
+
+    Attributes:
+        folder: the results folder, or a shard's part of it.
+        ledger: where the networks are recorded.
+        states: where the state of populations in training is kept.
+        trained: networks recorded so far, failed ones too.
+        failed: those that failed, with their reasons.
+        failures: the file that says why.
+    """
+
+    def __init__(self, results: Path, part: str, how: How, progress: Reporter) -> None:
+        self.ledger = Ledger(results, part)
+        self.states = States(results.absolute() / part / state.FOLDER, how.save_seconds)
+        self.folder = results / part
+        self.failures = self.folder / FAILURES
+        self.progress, self.shard = progress, how.shard
+        self.trained = 0
+        self.failed: dict[str, str] = {}
+        self.tried_again: list[str] = []
+        self.without_xla: list[str] = []
+
+    def keep(self, found: list[Record]) -> None:
+        """Keeps one population."""
+        self.ledger.append(found)
+        self.states.remove(record.trial.trial for record in found)
+        errors = {record.trial.trial: record.error for record in found if record.error}
+        _log_failures(self.failures, errors)
+        self.trained += len(found)
+        self.failed |= errors
+        self.tried_again += [record.trial.trial for record in found if record.attempt > 1]
+        self.without_xla += [record.trial.trial for record in found if not record.compiled]
+        self.progress.advance(found)
+
+    def facts(self) -> dict[str, Any]:
+        """What `study.json` says of it."""
+        facts = {"trained": self.trained, "tried_again": self.tried_again, "without_xla": self.without_xla}
+        return facts | ({"shard": str(self.shard)} if self.shard else {})
+
+
+def _train(
+    spec: Spec, results: Path, shape: Shape, sizes: dict[Network, Size], how: How, site: Site, kept: _Kept
+) -> int:
+    """Trains round by round what is missing; gives the number of worker processes, 0 for this process."""
+    finished, cells = kept.ledger.finished, list[Cell]()
+    with ExitStack() as stack:
+        ready, processes = None, 0
+        for added in growth.rounds(spec, how.engine, shape.content, lambda: read_trials(results)):
+            planned = how.jobs(added, sizes, spec, site.device, kept.states)
+            todo = jobs.missing(planned, finished)
+            own = {cell.trial for job in planned for cell in job.population.cells}
+            cells += (added := [cell for cell in added if cell.trial in own])
+            processes = processes if ready else site.processes(len(todo))
+            had = [finished[cell.trial] for cell in added if cell.trial in finished]
+            kept.progress.start(added, had, shares(todo, spec, processes))
+            if not todo:
+                continue
+            ready = ready or stack.enter_context(_ready(site, processes, todo[0].threads, kept.folder, shape))
+            workers, tuner = ready
+            tuner.grow(cells, finished)
+            tuner.search(todo, partial(dispatch.train, spec, workers.executor, workers.ahead), kept.keep)
+    kept.states.clear()
+    return processes
 
 
 @contextmanager
-def _pool(processes: int, how: How, threads: int) -> Iterator[Executor]:
-    """Workers, with TensorFlow started here too."""
-    with at_checkpoints(), workers.pool(processes, how.kind, threads) as pool:
-        backend.start(threads, how.kind)
-        yield pool
+def _ready(site: Site, processes: int, threads: int, folder: Path, shape: Shape) -> Iterator[tuple[Workers, Any]]:
+    """Workers, and a Keras Tuner to feed them, with TensorFlow started here too."""
+    with at_checkpoints(), site.pool(processes, threads) as workers:
+        backend.start(threads, site.device)
+        from regsearch.tuner import GridTuner
 
-
-def _tuner(results: Path, shape: Shape) -> Any:
-    from regsearch.tuner import GridTuner
-
-    return GridTuner(results, shape)
+        yield workers, GridTuner(folder, shape)
 
 
 def _warn_of_untrained_classes(images: Images | None, spec: Spec) -> None:
@@ -178,42 +180,11 @@ def _warn_of_untrained_classes(images: Images | None, spec: Spec) -> None:
         )  # fmt: skip
 
 
-def missing_jobs(
-    cells: list[Cell],
-    finished: Container[str],
-    sizes: dict[Network, Size],
-    spec: Spec,
-    how: How,
-    states: States | None = None,
-) -> list[Job]:
-    """What is missing of the populations of a round's cells, the longest first.
-
-    Args:
-        cells: the whole round.
-        finished: the trials that need no training.
-        sizes: of every network.
-        spec: the study.
-        how: how it is trained.
-        states: where the state of populations in training is kept.
-    """
-    found = []
-    for network, size in sizes.items():
-        members = 1 if how.engine == "reference" else size.members(how.kind, spec.training.memory_gib)
-        populations = grid.populations((cell for cell in cells if cell.network == network), members)
-        fullest = max((len(population.cells) for population in populations), default=0)  # not every network grows
-        for population in populations:
-            missing = tuple(cell for cell in population.cells if cell.trial not in finished)
-            if missing:
-                job = Job(Population(missing), size, fullest, how.engine, how.kind, how.lowering, states=states)
-                found.append(job)
-    return sorted(found, key=lambda job: -job.work)
-
-
-def _lowerings(sizes: dict[Network, Size], how: How) -> dict[str, list[str]]:
+def _lowerings(sizes: dict[Network, Size], how: How, device: str) -> dict[str, list[str]]:
     """How each convolution of each network is computed."""
     return {
         network.name: [
-            how.lowering or size.lowering(layer.kernel_size, how.kind)
+            how.lowering or size.lowering(layer.kernel_size, device)
             for layer in network.layers
             if isinstance(layer, Conv2D)
         ]
@@ -221,9 +192,8 @@ def _lowerings(sizes: dict[Network, Size], how: How) -> dict[str, list[str]]:
     }
 
 
-def _log_failures(results: Path, failed: dict[str, str]) -> None:
+def _log_failures(path: Path, failed: dict[str, str]) -> None:
     """Adds why trials failed to `failures.log`: a fault of ours keeps its traceback."""
     if failed:
         text = "".join(f"{trial}\n{error}\n" for trial, error in failed.items())
-        path = results / FAILURES
         folder.write_text(path, (path.read_text(encoding="utf-8") if path.exists() else "") + text)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from math import inf
 
 from regsearch.grid import Cell, Network
+from regsearch.jobs import COMPILE_SECONDS, Job
 from regsearch.penalties import NONE
 from regsearch.records import Trial
 from regsearch.spec import Spec
-from regsearch.workers import Job
 
-START_SECONDS, COMPILE_SECONDS, IMAGE_SECONDS, WORK_SECONDS = 6.0, 3.0, 5e-6, 7e-12
-"""Measured on one core: a worker starts, it compiles a network, an image goes forwards, and for each operation."""
+START_SECONDS = 6.0
+"""Measured on one core, as those of `jobs`: a worker starts."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,7 @@ def shares(jobs: Sequence[Job], spec: Spec, processes: int) -> Shares:
     workers = max(1, processes)
     for job in jobs:
         first = job.population.first
-        images = 3 * spec.training.batch_size * spec.training.steps(first.train_size) + spec.dataset.validation
-        image = IMAGE_SECONDS + WORK_SECONDS * job.size.work * job.members
-        seconds[first.network] += spec.training.epochs * images * image
+        seconds[first.network] += job.seconds(spec)
         populations[first.network] += 1
         trials[first.network] += [cell.trial for cell in job.population.cells]
     found: dict[str, float] = {}

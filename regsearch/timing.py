@@ -13,13 +13,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from regsearch import backend, workers
+from regsearch import backend, dispatch, workers
 from regsearch.datasets import Arrays, Shape, Split
 from regsearch.errors import RegsearchError
 from regsearch.grid import Network, Population
 from regsearch.interrupt import at_checkpoints, checkpoint
+from regsearch.jobs import Job
 from regsearch.spec import Spec, Training
-from regsearch.workers import Job
 
 SAMPLES_OF_ONE, SAMPLES_OF_MANY = 2, 4
 """Networks timed where one architecture is trained at several widths, and where each has layers of its own."""
@@ -94,15 +94,15 @@ def measure(spec: Spec, shape: Shape, jobs: Sequence[Job], processes: int, start
     began = time.time() - (time.perf_counter() - started)
     chosen = samples(jobs, SAMPLES_OF_ONE if spec.architecture else SAMPLES_OF_MANY)
     threads, device = chosen[0].threads, chosen[0].device
-    with at_checkpoints(), workers.pool(processes, device, threads) as pool:
+    with at_checkpoints(), workers.pool(processes, device, threads) as ready:
         backend.start(threads, device)
         from regsearch import tuner  # noqa: F401 - a run imports it too
 
         futures = []
         for worker in range(max(1, processes)):
             turn = worker % len(chosen)  # each worker starts with another, as its first takes longer to compile
-            futures.append(pool.submit(_time_all, spec, shape, chosen[turn:] + chosen[:turn]))
-        while wait(futures, timeout=workers.POLL_SECONDS).not_done:
+            futures.append(ready.executor.submit(_time_all, spec, shape, chosen[turn:] + chosen[:turn]))
+        while wait(futures, timeout=dispatch.POLL_SECONDS).not_done:
             checkpoint()
         try:
             found = [future.result() for future in futures]

@@ -16,11 +16,11 @@ from keras_tuner.engine import trial as kt_trial
 
 from regsearch.datasets import Shape
 from regsearch.grid import Cell
+from regsearch.jobs import Job
 from regsearch.ledger import unusable
 from regsearch.networks import build
 from regsearch.penalties import NONE
 from regsearch.records import Record, Trial
-from regsearch.workers import Job
 
 FOLDER = "keras_tuner"
 

@@ -13,13 +13,13 @@ PACKAGE = Path(regsearch.__file__).parent
 ORDER = [
     "errors", "interrupt", "backend", "source", "fields", "layers", "optimizers", "penalties", "problems", "spec", "schema", "init",
     "randomness", "grid", "records", "ledger", "faults", "state", "planted", "datasets", "window", "sizing", "dropout",
-    "networks", "reference", "convolution", "population", "training", "workers", "tuner", "folder", "analysis.curves",
+    "networks", "reference", "convolution", "population", "training", "jobs", "dispatch", "workers", "cluster", "shards", "how", "tuner", "folder", "analysis.curves",
     "analysis.response", "analysis.optimum", "analysis.best_lambda", "analysis.regression", "analysis.scaling",
     "analysis.transfer", "analysis.mechanism", "analysis.stability", "analysis.verdict", "analysis.doubts",
     "analysis.suggestion", "analysis.calibration", "growth", "figures", "figures.canvas", "figures.best_against_weights",
     "figures.response_curves", "figures.regret_map", "figures.stability_map", "figures.penalty_share", "figures.gallery",
     "report.tables", "report.workbook", "report.page", "report.build", "report", "readable", "tally", "progress", "study", "timing", "plan",
-    "streams", "console", "cli", "__main__",
+    "slurm", "streams", "console", "options", "cli", "__main__",
 ]  # fmt: skip
 
 

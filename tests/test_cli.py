@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from conftest import SPEC, edited
 from test_spec import BAD
 
-from regsearch import study, workers
+from regsearch import jobs, study
 from regsearch.cli import main
 from regsearch.errors import ResultsError
 from regsearch.interrupt import Stopped
@@ -179,14 +179,14 @@ def test_a_grid_in_which_half_diverges_is_exit_0(tmp_path, spec_file):
 
 @pytest.mark.slow
 def test_a_trial_that_fails_leaves_the_others_is_named_and_exit_5(tmp_path, spec_file, monkeypatch):
-    work = workers.work
+    work = jobs.work
 
     def fails(spec, job):
         if any(cell.lam == 0.1 and cell.seed == 1 and cell.penalty_name == "l2" for cell in job.population.cells):
             raise RuntimeError("made to fail")
         return work(spec, job)
 
-    monkeypatch.setattr(workers, "work", fails)
+    monkeypatch.setattr("regsearch.jobs.work", fails)
     spec, results = spec_file(("widths: [1, 2]", "widths: [1]")), tmp_path / "results"
     result = invoke("run", spec, "--out", results, "--workers", "inline")
     assert result.exit_code == 5
@@ -220,7 +220,7 @@ def test_fresh_moves_the_results_of_another_study_aside_and_trains(tmp_path, spe
 
 @pytest.mark.slow
 def test_report_on_an_unfinished_study_says_what_is_missing(tmp_path, spec_file, monkeypatch):
-    work, seen = workers.work, []
+    work, seen = jobs.work, []
 
     def stops(spec, job):
         seen.append(job)
@@ -228,7 +228,7 @@ def test_report_on_an_unfinished_study_says_what_is_missing(tmp_path, spec_file,
             raise Stopped(signal.SIGTERM)
         return work(spec, job)
 
-    monkeypatch.setattr(workers, "work", stops)
+    monkeypatch.setattr("regsearch.jobs.work", stops)
     results = tmp_path / "results"
     assert invoke("run", spec_file(), "--out", results, "--workers", "inline").exit_code == 143
     result = invoke("report", results)

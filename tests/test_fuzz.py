@@ -21,7 +21,7 @@ from conftest import SPEC, parsed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from regsearch import study, workers
+from regsearch import jobs, study
 from regsearch.cli import main
 from regsearch.progress import Silent
 
@@ -199,7 +199,7 @@ LEDGER_FILES = ["trials.csv", "epochs.csv", "study.json", "spec.yaml"]
 def finished(tmp_path_factory):
     """A small study's results, with a diverged and a failed network among them."""
     folder = tmp_path_factory.mktemp("finished")
-    work = workers.work
+    work = jobs.work
 
     def fails_once(spec, job):
         if job.population.first.seed == 1:
@@ -207,7 +207,7 @@ def finished(tmp_path_factory):
         return work(spec, job)
 
     with pytest.MonkeyPatch.context() as patch, chdir(folder):
-        patch.setattr(workers, "work", fails_once)
+        patch.setattr("regsearch.jobs.work", fails_once)
         spec = parsed(("widths: [1, 2]", "widths: [1]"), ("lambdas: [0, 0.01, 0.1]", "lambdas: [0, 0.01, 1000]"))
         study.run(spec, folder / "results" / "tiny", Silent(), study.How())
     return folder
@@ -235,7 +235,7 @@ def trains_nothing(*_):
 
 @pytest.mark.slow
 def test_a_mutated_results_folder_is_used_or_refused(finished, monkeypatch):
-    monkeypatch.setattr(workers, "work", trains_nothing)
+    monkeypatch.setattr("regsearch.jobs.work", trains_nothing)
 
     @fuzzed("FUZZ_LEDGERS", 40)
     @given(damage(), st.data())

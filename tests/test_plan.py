@@ -7,6 +7,7 @@ from conftest import parsed
 
 from regsearch import datasets, folder, grid, plan, sizing, study, timing
 from regsearch.errors import RegsearchError, ResultsError
+from regsearch.jobs import missing
 from regsearch.plan import Cost, cost, schedule
 from regsearch.progress import Silent
 from regsearch.records import Record, Trial
@@ -20,7 +21,7 @@ SHAPE = datasets.NAMED["digits"]
 def jobs(*changes, finished=(), how=HOW):
     spec = parsed(WIDTHS, *changes)
     sizes = sizing.measure(spec, SHAPE)
-    return study.missing_jobs(grid.cells(spec, how.engine, "digits"), finished, sizes, spec, how)
+    return missing(how.jobs(grid.cells(spec, how.engine, "digits"), sizes, spec, how.kind), finished)
 
 
 def names(found):
@@ -171,9 +172,7 @@ def test_a_long_epoch_is_timed_on_fewer_images_that_teach_nothing():
     )
     shape = datasets.NAMED["cifar10"]
     (size,) = sizing.measure(spec, shape).values()
-    job = study.missing_jobs(
-        grid.cells(spec, "population", "cifar10"), (), {grid.networks(spec)[0]: size}, spec, HOW
-    )[0]
+    job = HOW.jobs(grid.cells(spec, "population", "cifar10"), {grid.networks(spec)[0]: size}, spec, "CPU")[0]
     sample = timing._Sample.of(spec, shape, job)
     count = len(sample.split.train[0])
     assert 4 * 32 <= count < 2000

@@ -7,6 +7,7 @@ from conftest import parsed
 from rich.console import Console
 
 from regsearch import datasets, grid, progress, sizing, study, tally
+from regsearch.jobs import missing
 from regsearch.progress import Display, Lines, Silent, drawn, reporter
 from regsearch.records import Counts, Record, Trial
 from regsearch.tally import Shares, Tally, shares
@@ -98,7 +99,8 @@ def test_a_grid_that_grows_keeps_what_is_known_and_its_pace(monkeypatch):
 
 def test_shares_are_the_larger_the_larger_the_network_and_cover_what_is_missing():
     how = study.How("population", 2)
-    jobs = study.missing_jobs(CELLS, {CELLS[0].trial}, sizing.measure(SPEC, datasets.NAMED["digits"]), SPEC, how)
+    sizes = sizing.measure(SPEC, datasets.NAMED["digits"])
+    jobs = missing(how.jobs(CELLS, sizes, SPEC, "CPU"), {CELLS[0].trial})
     found = shares(jobs, SPEC, 2)
     assert set(found.trials) == {cell.trial for cell in CELLS[1:]}
     assert found.trials[of(4, "l1", 0.1).trial] > found.trials[of(2, "l1", 0.1).trial]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import parsed
 
-from regsearch import reference, study, training, workers
+from regsearch import jobs, reference, study, training
 from regsearch.interrupt import Stopped
 from regsearch.progress import Silent
 from regsearch.state import States
@@ -189,7 +189,7 @@ def test_a_damaged_state_is_passed_over_with_a_warning(tmp_path, uninterrupted, 
     assert facts(tmp_path) == facts(uninterrupted)
 
 
-def dies_after_three_epochs(spec, job, marker, work=workers.work):
+def dies_after_three_epochs(spec, job, marker, work=jobs.work):
     """Kills its own process the first time; notes how many epochs the last try trained."""
     passed = 0
 
@@ -211,7 +211,7 @@ def test_a_worker_goes_on_from_the_state_that_a_killed_one_left(tmp_path, monkey
     spec = parsed(*DEEP, ("[l1, l2]", "[l1]"), ("lambdas: [0, 0.01]", "lambdas: [0.01]"))
     study.run(spec, tmp_path / "inline", Silent(), study.How())
     marker = tmp_path / "died"
-    monkeypatch.setattr(workers, "work", partial(dies_after_three_epochs, marker=marker))
+    monkeypatch.setattr("regsearch.jobs.work", partial(dies_after_three_epochs, marker=marker))
     study.run(spec, tmp_path / "killed", Silent(), study.How(workers=1, save_seconds=0.0))
     assert marker.read_text() == "2"
     assert facts(tmp_path / "killed") == facts(tmp_path / "inline")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from conftest import parsed, parsed_text
 
-from regsearch import datasets, folder, grid, report, sizing, study, workers
+from regsearch import datasets, folder, grid, jobs, report, sizing, study
 from regsearch.errors import DatasetError, DeviceError, ResultsError
 from regsearch.progress import Silent
 
@@ -60,7 +60,7 @@ def test_the_same_spec_gives_the_same_numbers(finished, tmp_path, engine):
 
 
 def test_a_stopped_run_resumes_with_what_is_missing_and_ends_the_same(finished, tmp_path, monkeypatch, engine):
-    work, seen = workers.work, []
+    work, seen = jobs.work, []
 
     def stop_at_second(spec, job):
         seen.append(job)
@@ -68,7 +68,7 @@ def test_a_stopped_run_resumes_with_what_is_missing_and_ends_the_same(finished, 
             raise KeyboardInterrupt
         return work(spec, job)
 
-    monkeypatch.setattr(workers, "work", stop_at_second)
+    monkeypatch.setattr("regsearch.jobs.work", stop_at_second)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, engine=engine)
     had = len(facts(tmp_path))
@@ -156,12 +156,12 @@ def test_a_round_in_which_only_one_network_grows_has_jobs_of_that_one_alone():
     spec = parsed()
     shape = datasets.shape(spec)
     cells = [cell for cell in grid.cells(spec, "population", shape.content) if cell.network.name == "w2"]
-    jobs = study.missing_jobs(cells, (), sizing.measure(spec, shape), spec, study.How(device="CPU"))
-    assert [cell for job in jobs for cell in job.population.cells] == cells
+    found = study.How().jobs(cells, sizing.measure(spec, shape), spec, "CPU")
+    assert [cell for job in found for cell in job.population.cells] == cells
 
 
 def test_a_study_stopped_while_it_grows_ends_the_same(grown, tmp_path, monkeypatch):
-    work, seen = workers.work, []
+    work, seen = jobs.work, []
 
     def stop_at_the_twentieth(spec, job):
         seen.append(job)
@@ -169,7 +169,7 @@ def test_a_study_stopped_while_it_grows_ends_the_same(grown, tmp_path, monkeypat
             raise KeyboardInterrupt
         return work(spec, job)
 
-    monkeypatch.setattr(workers, "work", stop_at_the_twentieth)
+    monkeypatch.setattr("regsearch.jobs.work", stop_at_the_twentieth)
     with pytest.raises(KeyboardInterrupt):
         study.run(parsed_text(PLANTED), tmp_path, Silent(), study.How())
     had = facts(tmp_path)
@@ -243,7 +243,7 @@ def test_a_folder_held_by_another_run_is_refused_and_says_by_whom(tmp_path):
 
 
 def test_a_population_that_fails_twice_is_recorded_as_failed_and_the_others_go_on(tmp_path, monkeypatch):
-    work, tried = workers.work, []
+    work, tried = jobs.work, []
 
     def fails(spec, job):
         tried.append(len(job.population.cells))
@@ -251,7 +251,7 @@ def test_a_population_that_fails_twice_is_recorded_as_failed_and_the_others_go_o
             raise RuntimeError("no luck")
         return work(spec, job)
 
-    monkeypatch.setattr(workers, "work", fails)
+    monkeypatch.setattr("regsearch.jobs.work", fails)
     outcome = run(tmp_path)
     assert tried == [3, 2, 1, 3]  # the first population, its halves, the second
     assert len(outcome.failed) == 2  # the half with lambda 0

@@ -8,7 +8,7 @@ from regsearch.grid import cells, populations
 from regsearch.records import Counts, Epoch, completed, diverged, failed
 from regsearch.sizing import Size
 from regsearch.tuner import GridTuner
-from regsearch.workers import Job
+from regsearch.jobs import Job
 
 CELLS = cells(parsed(), "reference", "digits")
 COUNTS = Counts(20, 18)

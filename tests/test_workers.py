@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from conftest import parsed
 
-from regsearch import datasets, grid, sizing, workers
-from regsearch.workers import Inline, Job
+from regsearch import datasets, dispatch, grid, sizing, workers
+from regsearch.jobs import Job, work
+from regsearch.workers import Inline
 
 SPEC = parsed()
 
@@ -51,22 +52,22 @@ def test_no_more_than_asked_for_is_handed_out_ahead(monkeypatch):
         done.set_result([])
         return [done], None
 
-    monkeypatch.setattr(workers, "wait", wait)
-    assert len(list(workers.train(SPEC, pool, 3, jobs() * 4))) == 16
+    monkeypatch.setattr(dispatch, "wait", wait)
+    assert len(list(dispatch.train(SPEC, pool, lambda: 3, jobs() * 4))) == 16
     assert pool.most == 3
 
 
 @pytest.mark.slow
 def test_a_job_that_fails_once_is_tried_again_in_halves_and_nothing_is_lost(monkeypatch):
-    work, failures = workers.work, iter([True, True])
+    failures = iter([True, True])
 
     def fails_twice(spec, job):
         if job.attempt == 1 and next(failures, False):
             raise MemoryError
         return work(spec, job)
 
-    monkeypatch.setattr(workers, "work", fails_twice)
-    found = list(workers.train(SPEC, Inline(), 1, jobs()))
+    monkeypatch.setattr("regsearch.jobs.work", fails_twice)
+    found = list(dispatch.train(SPEC, Inline(), lambda: 1, jobs()))
     assert trials(found) == every_trial()
     assert {record.trial.status for group in found for record in group} == {"completed"}
     assert sorted(len(group) for group in found) == [2, 2, 3, 3, 5, 5]
@@ -77,23 +78,23 @@ def dies_once(spec, job, marker):
     if not marker.exists():
         marker.touch()
         os.kill(os.getpid(), signal.SIGKILL)
-    return workers.work(spec, job)
+    return work(spec, job)
 
 
 def dies(spec, job):
     first = job.population.first
     if first.seed == 0 and first.network.width == 1 and first.lam == 0:
         os.kill(os.getpid(), signal.SIGKILL)
-    return workers.work(spec, job)
+    return work(spec, job)
 
 
 @pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_its_population_tried_again(tmp_path, monkeypatch):
     from functools import partial
 
-    monkeypatch.setattr(workers, "work", partial(dies_once, marker=Path(tmp_path / "died")))
+    monkeypatch.setattr("regsearch.jobs.work", partial(dies_once, marker=Path(tmp_path / "died")))
     with workers.pool(2, "CPU", 1) as pool:
-        found = list(workers.train(SPEC, pool, 4, jobs()))
+        found = list(dispatch.train(SPEC, pool.executor, pool.ahead, jobs()))
     assert (tmp_path / "died").exists()
     assert trials(found) == every_trial()
     assert {record.trial.status for group in found for record in group} == {"completed"}
@@ -101,9 +102,9 @@ def test_a_killed_worker_is_replaced_and_its_population_tried_again(tmp_path, mo
 
 @pytest.mark.slow
 def test_a_network_that_always_kills_its_worker_fails_alone(monkeypatch):
-    monkeypatch.setattr(workers, "work", dies)
+    monkeypatch.setattr("regsearch.jobs.work", dies)
     with workers.pool(2, "CPU", 1) as pool:
-        found = list(workers.train(SPEC, pool, 4, jobs(members=2)))
+        found = list(dispatch.train(SPEC, pool.executor, pool.ahead, jobs(members=2)))
     assert trials(found) == every_trial()
     failed = [record for group in found for record in group if record.trial.status == "failed"]
     assert [record.trial.lam for record in failed] == [0]
@@ -119,7 +120,7 @@ def test_what_a_worker_warns_of_is_heard_here(caplog):
     with workers.pool(1, "CPU", 1) as pool:
         deadline = time.monotonic() + 60
         while "said by a worker" not in caplog.text and time.monotonic() < deadline:
-            pool.submit(warns).result()
+            pool.executor.submit(warns).result()
             time.sleep(0.1)
     assert "said by a worker" in caplog.text
 
@@ -129,7 +130,7 @@ def test_no_port_is_open_beyond_this_machine():
     import psutil
 
     with workers.pool(2, "CPU", 1) as pool:
-        pool.submit(time.sleep, 0.1).result()
+        pool.executor.submit(time.sleep, 0.1).result()
         here = psutil.Process()
         listening = [c for process in [here, *here.children(recursive=True)] for c in process.net_connections()
                      if c.status == psutil.CONN_LISTEN]  # fmt: skip
