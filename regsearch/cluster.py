@@ -183,13 +183,13 @@ class Connection:
         plugin = Prepared(threads, device)
         prepare(self.client, plugin)
         try:
-            yield Workers(self.client.get_executor(pure=False), self.count(), self.count)
+            yield Workers(self.client.get_executor(pure=False), self.count(), lambda: 2 * self.count())
         finally:
             with suppress(Exception):  # the scheduler may be gone
                 self.client.unregister_worker_plugin(plugin.name)
 
     def count(self) -> int:
-        """How many workers there are now: one population each, so that one that dies takes no others with it.
+        """How many workers there are now.
 
         Raises:
             ClusterError: all have left, for long.

@@ -5,10 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from regsearch.grid import Network
 from regsearch.jobs import COMPILE_SECONDS, Job
 from regsearch.ledger import SHARDS
 from regsearch.spec import Spec
@@ -44,18 +40,30 @@ class Shard:
         return f"{SHARDS}/{self.index}-of-{self.count}"
 
     def share(self, jobs: Sequence[Job], spec: Spec) -> list[Job]:
-        """This shard's part of all jobs of a grid: the longest first, each to the shard that then has least to do.
+        """This shard's part of all jobs of a grid: a run of them, so that it compiles few networks.
 
-        A shard that has not met a network before has to compile it, which counts.
+        Jobs are cut, in the grid's order, where it makes the longest shard shortest: the linear partition problem,
+        solved by bisecting how long a shard may take, its compiling included.
         """
-        loads = np.zeros(self.count)
-        met: dict[Network, NDArray[np.bool_]] = {}
-        own = []
-        for seconds, job in sorted(((job.seconds(spec), job) for job in jobs), key=lambda pair: -pair[0]):
-            compiled = met.setdefault(job.population.first.network, np.zeros(self.count, bool))
-            after = loads + seconds + COMPILE_SECONDS * ~compiled
-            shard = int(after.argmin())
-            loads[shard], compiled[shard] = after[shard], True
-            if shard == self.index - 1:
-                own.append(job)
-        return own
+        seconds = [job.seconds(spec) for job in jobs]
+        enough, least = sum(seconds) + COMPILE_SECONDS * len(jobs), max(seconds, default=0.0)
+        for _ in range(50):
+            middle = (least + enough) / 2
+            fits = len(_cuts(jobs, seconds, middle)) <= self.count
+            least, enough = (least, middle) if fits else (middle, enough)
+        cuts = [*_cuts(jobs, seconds, enough), len(jobs)]
+        return list(jobs[cuts[self.index - 1] : cuts[self.index]]) if self.index < len(cuts) else []
+
+
+def _cuts(jobs: Sequence[Job], seconds: Sequence[float], most: float) -> list[int]:
+    """Where each shard begins, if none may take longer than `most` unless by a single job."""
+    cuts: list[int] = []
+    load, network = 0.0, None
+    for index, job in enumerate(jobs):
+        more = seconds[index] + COMPILE_SECONDS * (job.population.first.network != network)
+        network = job.population.first.network
+        if not cuts or load + more > most:
+            cuts.append(index)
+            load, more = 0.0, seconds[index] + COMPILE_SECONDS
+        load += more
+    return cuts

@@ -1,9 +1,10 @@
 """The grid as a Keras Tuner search: an oracle that hands out the cells, a tuner that trains populations of them.
 
-The ledger is the truth. Keras Tuner's own state is rebuilt from it at the start and saved once a population,
-under `keras_tuner/` in the results folder, for those who know its tools (`results_summary()` and friends).
+The ledger is the truth. Keras Tuner's own state is rebuilt from it at the start and saved now and then, under
+`keras_tuner/` in the results folder, for those who know its tools (`results_summary()` and friends).
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from regsearch.penalties import NONE
 from regsearch.records import Record, Trial
 
 FOLDER = "keras_tuner"
+SAVE_SECONDS = 5.0
 
 
 @contextmanager
@@ -89,9 +91,9 @@ class GridOracle(kt.Oracle):
         self.unsaved.append(trial)
 
     def save(self) -> None:
-        """Does nothing: `save_population` saves, once a population instead of three times a trial."""
+        """Does nothing: `save_unsaved` saves, now and then instead of three times a trial."""
 
-    def save_population(self) -> None:
+    def save_unsaved(self) -> None:
         """Writes the state and the trials that ended since the last call."""
         with _written(self._project_dir):
             for trial in {trial.trial_id: trial for trial in self.unsaved}.values():
@@ -126,7 +128,7 @@ class GridTuner(kt.Tuner):
             if cell.trial in rows and cell.trial not in self.oracle.trials:
                 self.oracle.begin(cell)
                 self.oracle.end(rows[cell.trial])
-        self.oracle.save_population()
+        self.oracle.save_unsaved()
 
     def search(
         self,
@@ -148,11 +150,17 @@ class GridTuner(kt.Tuner):
                     self.oracle.begin(cell)
                 yield job
 
-        for records in train(handed_out()):
-            keep(records)
-            for record in records:
-                self.oracle.end(record.trial)
-            self.oracle.save_population()
+        saved = time.monotonic()
+        try:
+            for records in train(handed_out()):
+                keep(records)
+                for record in records:
+                    self.oracle.end(record.trial)
+                if time.monotonic() - saved >= SAVE_SECONDS:
+                    self.oracle.save_unsaved()
+                    saved = time.monotonic()
+        finally:
+            self.oracle.save_unsaved()
 
 
 class GridHyperModel(kt.HyperModel):

@@ -212,6 +212,7 @@ def test_every_config_is_valid():
         "calibration/proportional.yaml",
         "digits.yaml",
         "smoke.yaml",
+        "study/adamw-l2.yaml",
         "study/adamw.yaml",
         "study/explosion.yaml",
         "study/sgd-rates.yaml",

@@ -5,10 +5,10 @@ from conftest import parsed
 
 from regsearch.datasets import NAMED
 from regsearch.grid import cells, populations
+from regsearch.jobs import Job
 from regsearch.records import Counts, Epoch, completed, diverged, failed
 from regsearch.sizing import Size
 from regsearch.tuner import GridTuner
-from regsearch.jobs import Job
 
 CELLS = cells(parsed(), "reference", "digits")
 COUNTS = Counts(20, 18)

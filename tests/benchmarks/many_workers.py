@@ -1,0 +1,132 @@
+"""What the driver costs: a study of 10,000 populations on 64 workers that sleep instead of training.
+
+    python tests/benchmarks/many_workers.py [--workers 64] [--populations 10000] [--seconds 2]
+
+The workers are threads of one other process, under a Dask scheduler of its own. Each population sleeps for half to
+one and a half times `--seconds`, by its seed, and gives back records of a usual size. The run is the real one:
+jobs, ledger, Keras Tuner's trials, progress; the tables at its end are left out. Prints the time that 64 workers
+would take if each had its next population at once, and what the run added.
+"""
+
+import argparse
+import heapq
+import logging
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from regsearch import dispatch, jobs, source, spec, study
+from regsearch.cluster import Cluster
+from regsearch.progress import Silent
+from regsearch.records import Counts, Epoch, completed
+
+SPEC = """
+name: many
+dataset: {{name: digits, train: 64, validation: 64, test: 64}}
+architecture:
+  widths: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+  layers:
+    - Conv2D: {{filters: width, kernel_size: 3}}
+    - Flatten
+    - Dense: {{units: classes}}
+grid:
+  penalties: [l1, l2]
+  lambdas: [0, 0.01, 0.1]
+  seeds: {seeds}
+training:
+  optimizer: SGD
+  epochs: 40
+"""
+CLUSTER = """
+import logging, sys, time
+from distributed import LocalCluster
+logging.getLogger("distributed").setLevel(logging.CRITICAL)
+with LocalCluster(n_workers=int(sys.argv[1]), threads_per_worker=1, processes=False, protocol="tcp",
+                  dashboard_address=None, host="127.0.0.1", memory_limit=0) as cluster:
+    print(cluster.scheduler_address, flush=True)
+    sys.stdin.read()
+"""
+
+
+def length(seed: int, mean: float) -> float:
+    """How long a population sleeps, in seconds."""
+    return mean * random.Random(seed).uniform(0.5, 1.5)
+
+
+def asleep(mean: float):
+    """In place of `jobs.work`."""
+
+    def work(_, job):
+        time.sleep(length(job.population.first.seed, mean))
+        return [
+            completed(
+                cell,
+                Counts(100, 90),
+                [Epoch(cell.trial, n, 1.234567891, 0.1, 1.1, 0.5, 0.3, 12.3456789, 3.45678912) for n in range(41)],
+                (1.0, 0.5),
+                mean,
+            )
+            for cell in job.population.cells
+        ]
+
+    return work
+
+
+def ideal(lengths: list[float], workers: int) -> float:
+    """The time when each worker has its next population at once, in the order given."""
+    free = [0.0] * workers
+    for seconds in lengths:
+        heapq.heapreplace(free, free[0] + seconds)
+    return max(free)
+
+
+def main() -> None:
+    """Runs it once."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workers", type=int, default=64)
+    parser.add_argument("--populations", type=int, default=10_000)
+    parser.add_argument("--seconds", type=float, default=2.0)
+    options = parser.parse_args()
+    logging.getLogger("regsearch").setLevel(logging.ERROR)
+    jobs.work = asleep(options.seconds)
+    handed: list[float] = []
+    ended: list[float] = []
+
+    class Watching(Silent):
+        """Notes when the last population is kept."""
+
+        def advance(self, _):
+            ended.append(time.perf_counter())
+
+    train = dispatch.train
+
+    def noting(spec, pool, ahead, todo):
+        todo = list(todo)
+        handed.extend([time.perf_counter(), *(length(job.population.first.seed, options.seconds) for job in todo)])
+        return train(spec, pool, ahead, todo)
+
+    dispatch.train = noting
+    study.report.write = lambda *_: None
+    study_spec = spec.validate(source.parse(SPEC.format(seeds=options.populations // 10), "many.yaml"))
+    command = [sys.executable, "-c", CLUSTER, str(options.workers)]
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as cluster,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        address = cluster.stdout.readline().strip()
+        how = study.How(cluster=Cluster(address), device="CPU")
+        study.run(study_spec, Path(folder), Watching(), how)
+        cluster.stdin.close()
+    started, *lengths = handed
+    took, best = ended[-1] - started, ideal(lengths, options.workers)
+    print(
+        f"{len(lengths)} populations on {options.workers} workers: ideal {best:.1f} s, took {took:.1f} s: "
+        f"{took / best - 1:+.1%}"
+    )
+
+
+if __name__ == "__main__":
+    main()
