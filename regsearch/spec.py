@@ -113,7 +113,7 @@ class Dataset(Section):
             raise wrong("no `standardise` with the dataset planted, whose images are drawn standardised", "true")
         if self.draws > 1 and not planted:
             raise wrong("`draws` with the dataset planted alone", f"name {self.name}, draws {self.draws}")
-        if self.path is None and self.name in OWN or self.path is not None and self.name not in (*OWN, *DOWNLOADED):
+        if self.name in OWN if self.path is None else self.name not in (*OWN, *DOWNLOADED):
             expected = f"a `path` with the dataset npz or images, and with no other but {', '.join(DOWNLOADED)}"
             raise wrong(expected, f"name {self.name}, path {self.path}")
         if (self.size is not None) != (self.name == "images"):

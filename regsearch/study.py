@@ -63,6 +63,11 @@ class How:
             raise DeviceError("--device: expected a GPU that TensorFlow can use, got none; is regsearch[gpu] there?")
         return "GPU" if found else "CPU"
 
+    @property
+    def threads(self) -> int:
+        """Computing threads of a process that trains, as `Job.threads`."""
+        return 1 if self.engine == "population" and self.kind == "CPU" else 0
+
     def processes(self, jobs: int) -> int:
         """How many worker processes train `jobs` populations; 0 for this one."""
         if self.workers is None:
@@ -91,8 +96,10 @@ def run(spec: Spec, results: Path, progress: Reporter, how: How, fresh: bool = F
     started = time.perf_counter()
     shape = datasets.shape(spec)
     sizes = sizing.measure(spec, shape)
+    if spec.dataset.name == "images":  # TensorFlow reads them, and is set up only once
+        backend.start(how.threads, how.kind)
     # Workers load it again; but a download, or its failure, belongs before the folder is touched.
-    _warn_of_untrained_classes(datasets.load(spec), spec)
+    _warn_of_untrained_classes(datasets.load(spec, progress.download), spec)
     if fresh:
         folder.move_aside(results)
     with folder.held(results):

@@ -67,7 +67,7 @@ def test_datasets_lists_every_name_that_a_spec_takes():
     assert [row["name"] for row in rows] == list(DatasetName.__args__)
     assert rows[0] == {
         "name": "digits", "image": [8, 8, 1], "classes": 10, "images": 1797, "test_images": 0,
-        "source": "built into scikit-learn",
+        "source": "built into scikit-learn", "cache": None,
     }  # fmt: skip
     table = invoke("datasets").stdout
     for row in rows:
