@@ -216,7 +216,7 @@ STANDARDISE = ("test: 50", "test: 50\n  standardise: true")
 
 def coloured(path):
     """Channels that differ in mean and spread, the last of them constant."""
-    x = np.random.default_rng(0).normal([0.1, -5, 0], [0.01, 7, 0], (3000, 5, 4, 3)) + [0, 0, 0.1]
+    x = np.random.default_rng(0).normal([0.1, -5, 0.1], [0.01, 7, 0], (3000, 5, 4, 3))
     np.savez(path, x=x, y=np.arange(3000) % 3)
     return parsed(("name: digits", f"name: npz\n  path: {path}"), STANDARDISE)
 
@@ -232,9 +232,10 @@ def test_standardised_channels_have_mean_0_and_deviation_1_on_the_training_image
         np.array([f(plain.train[0][..., c], dtype=float) for c in range(3)]) for f in (np.mean, np.std)
     )
     deviation[2] = 1  # a constant channel is only centred
-    for part, before in zip((split.train, split.validation, split.test), (plain.train, plain.validation, plain.test)):
-        assert part[0] == pytest.approx((before[0] - mean) / deviation, abs=1e-4)
-        assert part[0].dtype == np.float32
+    for part in ("train", "validation", "test"):
+        found, before = getattr(split, part)[0], getattr(plain, part)[0]
+        assert found == pytest.approx((before - mean) / deviation, abs=1e-4)
+        assert found.dtype == np.float32
     assert split.train[0].mean(axis=(0, 1, 2)) == pytest.approx([0, 0, 0], abs=1e-4)
     assert split.train[0].std(axis=(0, 1, 2)) == pytest.approx([1, 1, 0], abs=1e-4)
     assert (split.train[0][..., 2] == 0).all()

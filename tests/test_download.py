@@ -12,6 +12,7 @@ import tarfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ class Python2(pickle._Pickler):
         text = text.encode() if isinstance(text, str) else text
         self.write(pickle.BINSTRING + len(text).to_bytes(4, "little") + text)
 
-    dispatch = {**pickle._Pickler.dispatch, str: _save_str, bytes: _save_str}
+    dispatch = pickle._Pickler.dispatch | {str: _save_str, bytes: _save_str}
 
 
 def pickled(content):
@@ -67,7 +68,7 @@ def idx(array):
     return gzip.compress(head + array.astype(np.uint8).tobytes(), mtime=0)
 
 
-def batch(name, images, classes, key):
+def batch(images, classes, key):
     planes = images.transpose(0, 3, 1, 2).reshape(len(images), -1)
     return pickled({"data": planes, key: classes.tolist(), "batch_label": "made by a test"})
 
@@ -84,10 +85,10 @@ def made(name):
         return [idx(train[..., 0]), idx(y), idx(test[..., 0]), idx(test_y)]
     if name == "cifar10":
         parts = zip(np.split(train, 5), np.split(y, 5), strict=True)
-        files = {f"data_batch_{n}": batch(name, *part, "labels") for n, part in enumerate(parts, 1)}
-        files = {"readme.html": b"", **files, "test_batch": batch(name, test, test_y, "labels")}
+        files = {f"data_batch_{n}": batch(*part, "labels") for n, part in enumerate(parts, 1)}
+        files = {"readme.html": b"", **files, "test_batch": batch(test, test_y, "labels")}
         return [tar({f"cifar-10-batches-py/{file}": content for file, content in files.items()})]
-    files = {"train": batch(name, train, y, "fine_labels"), "test": batch(name, test, test_y, "fine_labels")}
+    files = {"train": batch(train, y, "fine_labels"), "test": batch(test, test_y, "fine_labels")}
     return [tar({f"cifar-100-python/{file}": content for file, content in files.items()})]
 
 
@@ -165,7 +166,8 @@ def test_a_dataset_is_downloaded_once_and_then_read_without_the_network(server, 
     assert_whole(name, datasets.load(spec(name)))
 
 
-def test_downloaded_images_are_scaled_to_one_where_they_are_trained_on(server):
+@pytest.mark.usefixtures("server")
+def test_downloaded_images_are_scaled_to_one_where_they_are_trained_on():
     split = datasets.split(datasets.load(spec("cifar10")), spec("cifar10").dataset, 100, seed=0)
     assert split.train[0].dtype == np.float32
     assert (split.train[0].min(), split.train[0].max()) == (0, 1)
@@ -174,7 +176,7 @@ def test_downloaded_images_are_scaled_to_one_where_they_are_trained_on(server):
 
 WRONG = {
     "another checksum": (
-        lambda server: server.files.update({name: b"not it" for name in server.files}),
+        lambda server: server.files.update(dict.fromkeys(server.files, b"not it")),
         "with another checksum than .*: damaged on its way, or changed. It was thrown away",
     ),
     "a cut download": (lambda server: setattr(server, "cut", True), "a download that was cut short. Run the same"),
@@ -210,13 +212,13 @@ def test_a_failed_download_ends_a_run_with_exit_3_and_no_traceback(server, tmp_p
     assert not (tmp_path / "results").exists()
 
 
-def test_a_full_disk_is_one_clear_error_and_leaves_nothing(server, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("server")
+def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path, monkeypatch):
     import pooch
 
     class Full(pooch.HTTPDownloader):
-        def __call__(self, url, output_file, *_):
-            with open(output_file, "wb") as file:
-                file.write(b"some")
+        def __call__(self, _, output_file, *__):
+            Path(output_file).write_bytes(b"some")
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(pooch, "HTTPDownloader", Full)
@@ -225,7 +227,8 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing(server, tmp_path, mon
     assert kept(tmp_path) == []
 
 
-def test_a_cache_that_cannot_be_made_is_one_clear_error(server, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("server")
+def test_a_cache_that_cannot_be_made_is_one_clear_error(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("REGSEARCH_DATA", str(tmp_path / "file" / "cache"))
     with pytest.raises(DatasetError, match=r"got Not a directory. Make room, or name a folder"):
@@ -244,7 +247,8 @@ def test_a_damaged_file_in_the_cache_is_fetched_again_and_left_until_then(server
     assert server.served == ["mnist.npz"] * 3
 
 
-def test_what_a_killed_download_left_is_cleared_away(server, tmp_path):
+@pytest.mark.usefixtures("server")
+def test_what_a_killed_download_left_is_cleared_away(tmp_path):
     (tmp_path / "cache" / "mnist").mkdir(parents=True)
     (tmp_path / "cache" / "mnist" / "tmp8h2x").write_bytes(b"half")
     datasets.load(spec("mnist"))
@@ -300,7 +304,8 @@ def test_a_file_that_is_here_already_may_be_named_and_is_the_same_data(server, t
         datasets.shape(spec(name, path))
 
 
-def test_a_path_of_the_wrong_kind_is_refused(server, tmp_path):
+@pytest.mark.usefixtures("server")
+def test_a_path_of_the_wrong_kind_is_refused(tmp_path):
     with pytest.raises(DatasetError, match="expected the file mnist.npz of mnist, got a folder"):
         datasets.shape(spec("mnist", tmp_path))
     with pytest.raises(DatasetError, match="expected the folder of train-images.*, got nothing there"):
@@ -321,8 +326,9 @@ def test_progress_is_told_from_the_first_bytes_to_the_last(server):
     assert told[-1] == ("mnist.npz", size, size)
 
 
+@pytest.mark.usefixtures("server")
 @pytest.mark.parametrize(("options", "said"), [([], True), (["--quiet"], False)])
-def test_a_run_says_what_it_downloads_on_stderr_unless_quiet(server, spec_file, tmp_path, monkeypatch, options, said):
+def test_a_run_says_what_it_downloads_on_stderr_unless_quiet(spec_file, tmp_path, monkeypatch, options, said):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("regsearch.study._warn_of_untrained_classes", lambda *_: sys.exit(9))  # as far as it matters
     result = CliRunner().invoke(main, ["run", str(spec_file(("name: digits", "name: mnist"))), *options])
