@@ -69,8 +69,9 @@ def load(folder: Path, size: tuple[int, int], color: str, refuse: Refusal) -> Im
     Raises:
         DatasetError: as `shape`, or an image is broken.
     """
-    parts = [_decoded(listing, size, color, refuse) for listing in _listings(folder, refuse)]
-    return Images(parts[0], parts[1] if len(parts) == 2 else None, len(_listings(folder, refuse)[0].classes))
+    listings = _listings(folder, refuse)
+    parts = [_decoded(listing, size, color, refuse) for listing in listings]
+    return Images(parts[0], parts[1] if len(parts) == 2 else None, len(listings[0].classes))
 
 
 def _listings(folder: Path, refuse: Refusal) -> tuple[Listing, ...]:
