@@ -250,7 +250,7 @@ def test_a_damaged_file_in_the_cache_is_fetched_again_and_left_until_then(server
 @pytest.mark.usefixtures("server")
 def test_what_a_killed_download_left_is_cleared_away(tmp_path):
     (tmp_path / "cache" / "mnist").mkdir(parents=True)
-    (tmp_path / "cache" / "mnist" / "tmp8h2x").write_bytes(b"half")
+    (tmp_path / "cache" / "mnist" / "tmp8h2x_0ab").write_bytes(b"half")
     datasets.load(spec("mnist"))
     assert kept(tmp_path) == ["mnist.npz"]
 
