@@ -327,6 +327,17 @@ def test_progress_is_told_from_the_first_bytes_to_the_last(server):
 
 
 @pytest.mark.usefixtures("server")
+def test_a_download_that_is_stopped_leaves_nothing(tmp_path):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        datasets.load(spec("mnist"), stop)
+    assert kept(tmp_path) == []
+    assert_whole("mnist", datasets.load(spec("mnist")))
+
+
+@pytest.mark.usefixtures("server")
 @pytest.mark.parametrize(("options", "said"), [([], True), (["--quiet"], False)])
 def test_a_run_says_what_it_downloads_on_stderr_unless_quiet(spec_file, tmp_path, monkeypatch, options, said):
     monkeypatch.chdir(tmp_path)

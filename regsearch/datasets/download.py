@@ -155,7 +155,9 @@ def _downloaded(dataset: str, file: File, refuse: Refusal, watch: Watch | None) 
         with FileLock(folder / ".lock"):
             if found := _here(dataset, file):
                 return found
-            for left in folder.glob("tmp????????"):  # by a process that was killed; the lock says that no other writes
+            for left in folder.glob(
+                "tmp????????"
+            ):  # by a process that was killed; the lock says that no other writes
                 left.unlink()
             return Path(pooch.retrieve(file.url, file.checksum, file.name, folder, downloader=fetch))
     except requests.HTTPError as error:
