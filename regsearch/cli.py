@@ -303,7 +303,8 @@ def datasets(as_json: bool) -> None:
 
     Example: regsearch datasets --json
     """
-    from regsearch.datasets import NAMED, SOURCES
+    from regsearch.datasets import FOLDER, NAMED, SOURCES, cache
+    from regsearch.spec import DOWNLOADED
 
     rows: list[dict[str, Any]] = []
     for name, origin in SOURCES.items():
@@ -316,6 +317,7 @@ def datasets(as_json: bool) -> None:
                 "images": shape.pool if shape else None,
                 "test_images": shape.test if shape else None,
                 "source": origin,
+                "cache": str(cache() / name) if name in DOWNLOADED else None,
             }
         )
     if as_json:
@@ -323,5 +325,7 @@ def datasets(as_json: bool) -> None:
         return
     for row in rows:
         row["image"] = "×".join(map(str, row["image"] or ()))
+        del row["cache"]
     header = ["name", "image", "classes", "images", "test images", "source"]
     console.print_table(header, [list(row.values()) for row in rows], text=["source"])
+    click.echo(f"Downloads are kept in {cache()}/; ${FOLDER} names another folder.")

@@ -68,6 +68,11 @@ class How:
             raise DeviceError("--device: expected a GPU that TensorFlow can use, got none; is regsearch[gpu] there?")
         return "GPU" if found else "CPU"
 
+    @property
+    def threads(self) -> int:
+        """Computing threads of a process of this machine that trains, as `Job.threads`."""
+        return 1 if self.engine == "population" and self.kind == "CPU" else 0
+
     def processes(self, jobs: int) -> int:
         """How many worker processes of this machine train `jobs` populations; 0 for this one."""
         if self.workers is None:

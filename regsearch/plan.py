@@ -203,7 +203,7 @@ def data_memory(spec: Spec, shape: Shape) -> int:
     part = max(spec.train_sizes()) + spec.dataset.validation + spec.dataset.test
     whole = 0 if shape.widening else shape.pool + shape.test
     largest = max(prod(shape.at(network.width).image) for network in grid.networks(spec))
-    return 4 * largest * (whole + part)
+    return largest * (shape.kept_bytes * whole + 4 * part)
 
 
 def _trials(spec: Spec, results: Path, shape: Shape) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """How far a run is, on stderr: a live display on a terminal, a plain line now and then elsewhere."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from rich import box
@@ -13,16 +13,21 @@ from rich.table import Table
 from rich.text import Text
 
 from regsearch.grid import Cell
-from regsearch.readable import duration, short
+from regsearch.readable import duration, memory, short
 from regsearch.records import Record, Trial
 from regsearch.tally import Shares, Tally
 
 WIDEST_BAR, NARROWEST_BAR = 40, 8
 REFRESHES_A_SECOND = 4
+BETWEEN_LINES = 10.0
+"""Seconds."""
 
 
 class Reporter(Protocol):
     """Shows the progress of one run."""
+
+    def download(self, name: str, done: int, total: int) -> None:
+        """More of a file of the dataset is here: `done` of `total` bytes, 0 where the total is not known."""
 
     def start(self, cells: Sequence[Cell], finished: Sequence[Trial], expected: Shares) -> None:
         """The grid, or a round by which it grows; what the ledger has of it; how its time should spread."""
@@ -36,6 +41,9 @@ class Reporter(Protocol):
 
 class Silent:
     """Shows nothing."""
+
+    def download(self, name: str, done: int, total: int) -> None:
+        """Shows nothing."""
 
     def start(self, cells: Sequence[Cell], finished: Sequence[Trial], expected: Shares) -> None:
         """Shows nothing."""
@@ -54,6 +62,15 @@ class Lines:
         self.console = console
         self.tally = Tally()
         self.started = self.shown = time.monotonic()
+        self.downloading: str | None = None
+
+    def download(self, name: str, done: int, total: int) -> None:
+        """Prints a line when a file begins to come, every 10 seconds, and when it is here."""
+        now = time.monotonic()
+        if name == self.downloading and done != total and now - self.shown < BETWEEN_LINES:
+            return
+        self.downloading, self.shown = name, now
+        self.line(f"downloading {name}: {_of(done, total)}")
 
     def start(self, cells: Sequence[Cell], finished: Sequence[Trial], expected: Shares) -> None:
         """Says what there is to do."""
@@ -68,7 +85,7 @@ class Lines:
         tally = self.tally
         tally.add([record.trial for record in records])
         now = time.monotonic()
-        if tally.done < tally.total and now - self.shown < max(10.0, 0.05 * (now - self.started)):
+        if tally.done < tally.total and now - self.shown < max(BETWEEN_LINES, 0.05 * (now - self.started)):
             return
         self.shown = now
         trial = records[-1].trial
@@ -92,18 +109,21 @@ class Display:
         self.console = console
         self.tally = Tally()
         self.live: Live | None = None
+        self.download_of = ("", 0, 0)
+
+    def download(self, name: str, done: int, total: int) -> None:
+        """Draws how far a file is, and takes that away once the file is here."""
+        self.download_of = (name, done, total)
+        if done == total:
+            self.stop()
+        elif self.live is None:
+            self._draw(lambda: downloading(*self.download_of, self.console.width))
 
     def start(self, cells: Sequence[Cell], finished: Sequence[Trial], expected: Shares) -> None:
         """Draws it."""
         self.tally.grow(cells, finished, expected)
         if self.live is None and expected.trials:
-            self.live = Live(
-                console=self.console,
-                get_renderable=lambda: drawn(self.tally, self.console.width, self.console.height),
-                refresh_per_second=REFRESHES_A_SECOND,
-                transient=True,
-            )
-            self.live.start()
+            self._draw(lambda: drawn(self.tally, self.console.width, self.console.height))
 
     def advance(self, records: Sequence[Record]) -> None:
         """Takes a population in; the next refresh shows it."""
@@ -113,6 +133,25 @@ class Display:
         """Takes the display away."""
         if self.live is not None:
             self.live.stop()
+            self.live = None
+
+    def _draw(self, what: Callable[[], RenderableType]) -> None:
+        self.live = Live(
+            console=self.console, get_renderable=what, refresh_per_second=REFRESHES_A_SECOND, transient=True
+        )
+        self.live.start()
+
+
+def downloading(name: str, done: int, total: int, width: int) -> Table:
+    """A file, a bar and how much of it is here: in one line of any width."""
+    return _line(Text(f"downloading {name}"), Text(_of(done, total)), done, total, width)
+
+
+def _of(done: int, total: int) -> str:
+    """`11 MiB`, `5 of 11 MiB`."""
+    if total in (0, done):
+        return memory(done)
+    return f"{done / 2**20:.0f} of {memory(total)}"
 
 
 def drawn(tally: Tally, width: int, height: int) -> RenderableType:
@@ -138,11 +177,16 @@ def headline(tally: Tally, width: int) -> Table:
     speed = f" · {rate:.0f} a second" if rate >= 10 else f" · {rate:.2g} a second" if tally.trained else ""
     facts = Text(f"{tally.done}/{tally.total} trials{speed} · {left}")
     name = Text(tally.recent[-1] if tally.trained and tally.recent else "")
+    return _line(name, facts, tally.done, tally.total, width)
+
+
+def _line(name: Text, facts: Text, done: int, total: int, width: int) -> Table:
+    """A name, a bar where there is room for one, and facts."""
     bar = min(WIDEST_BAR, width - len(name) - len(facts) - 4)
     line = Table.grid(padding=(0, 1))
     parts: list[RenderableType] = [name, facts]
-    if bar >= NARROWEST_BAR:
-        parts.insert(1, ProgressBar(tally.total, tally.done, width=bar))
+    if bar >= NARROWEST_BAR and total:
+        parts.insert(1, ProgressBar(total, done, width=bar))
     for _ in parts:
         line.add_column(no_wrap=True, overflow="ellipsis")
     line.add_row(*parts)

@@ -27,6 +27,7 @@ from regsearch.fields import (
     Name,
     NonEmpty,
     Number,
+    Pair,
     Positive,
     Rate,
     Section,
@@ -39,7 +40,11 @@ from regsearch.penalties import PENALTIES, Penalty
 from regsearch.problems import location, message
 from regsearch.source import Location, Source
 
-DatasetName = Literal["digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "npz", "planted"]
+DatasetName = Literal["digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "npz", "images", "planted"]
+DOWNLOADED = ("mnist", "fashion_mnist", "cifar10", "cifar100")
+"""The datasets that come over the network, unless a `path` says where they lie already."""
+OWN = ("npz", "images")
+"""The datasets that are the user's own, named by a `path`."""
 MAX_TRIALS = 100_000
 SMALLEST_LAMBDA = 1e-30
 
@@ -47,33 +52,51 @@ SMALLEST_LAMBDA = 1e-30
 class Dataset(Section):
     """Which images, how many of them, and how noisy their labels are made.
 
+    `size` and `color` say what is made of a folder of images. With `standardise` each channel's mean and standard
+    deviation over the training images are taken out of all images.
+
     Of `planted` data the best L2 lambda goes with the weights by a known `exponent`; the report parts the seeds
     into `draws` studies of their own and says how well these find it.
     """
 
     name: DatasetName
     path: Text | None = None
+    size: Pair | None = None
+    color: Literal["rgb", "grayscale"] = "rgb"
     train: Positive | None = None
     validation: Positive
     test: Positive
     label_noise: Fraction = 0.0
+    standardise: Flag = False
     exponent: Annotated[Integer, Field(ge=-1, le=1)] | None = None
     draws: Positive = 1
 
     model_config = ConfigDict(
         json_schema_extra={
-            "if": {"properties": {"name": {"const": "npz"}}},
+            "if": {"properties": {"name": {"enum": list(OWN)}}},
             "then": {"required": ["path"], "properties": {"path": {"type": "string"}}},
-            "else": {"properties": {"path": {"type": "null"}}},
+            "else": {
+                "if": {"properties": {"name": {"enum": list(DOWNLOADED)}}},
+                "else": {"properties": {"path": {"type": "null"}}},
+            },
             "allOf": [
+                {
+                    "if": {"properties": {"name": {"const": "images"}}},
+                    "then": {"required": ["size"], "not": {"properties": {"size": {"type": "null"}}}},
+                    "else": {"properties": {"size": {"type": "null"}, "color": False}},
+                },
                 {
                     "if": {"properties": {"name": {"const": "planted"}}},
                     "then": {
                         "required": ["exponent"],
-                        "properties": {"exponent": {"type": "integer"}, "label_noise": {"const": 0}},
+                        "properties": {
+                            "exponent": {"type": "integer"},
+                            "label_noise": {"const": 0},
+                            "standardise": {"const": False},
+                        },
                     },
                     "else": {"properties": {"exponent": {"type": "null"}, "draws": {"const": 1}}},
-                }
+                },
             ],
         }
     )
@@ -86,10 +109,18 @@ class Dataset(Section):
             raise wrong(expected, f"name {self.name}, exponent {self.exponent}")
         if planted and self.label_noise:
             raise wrong("no `label_noise` with the dataset planted, whose targets are numbers", str(self.label_noise))
+        if planted and self.standardise:
+            raise wrong("no `standardise` with the dataset planted, whose images are drawn standardised", "true")
         if self.draws > 1 and not planted:
             raise wrong("`draws` with the dataset planted alone", f"name {self.name}, draws {self.draws}")
-        if (self.path is not None) != (self.name == "npz"):
-            raise wrong("a `path` with the dataset npz, and with no other", f"name {self.name}, path {self.path}")
+        if self.name in OWN if self.path is None else self.name not in (*OWN, *DOWNLOADED):
+            expected = f"a `path` with the dataset npz or images, and with no other but {', '.join(DOWNLOADED)}"
+            raise wrong(expected, f"name {self.name}, path {self.path}")
+        if (self.size is not None) != (self.name == "images"):
+            expected = "a `size`, [height, width], with the dataset images, and with no other"
+            raise wrong(expected, f"name {self.name}, size {self.size and list(self.size)}")
+        if "color" in self.model_fields_set and self.name != "images":
+            raise wrong("a `color` with the dataset images alone", f"name {self.name}, color {self.color}")
         return self
 
 

@@ -62,8 +62,10 @@ def run(spec: Spec, results: Path, progress: Reporter, how: How, fresh: bool = F
     started = time.perf_counter()
     shape = datasets.shape(spec)
     sizes = sizing.measure(spec, shape)
+    if spec.dataset.name == "images":  # TensorFlow reads them, and is set up only once
+        backend.start(*((1, "CPU") if how.cluster else (how.threads, how.kind)))
     # Workers load it again; but a download, or its failure, belongs before the folder is touched.
-    _warn_of_untrained_classes(datasets.load(spec), spec)
+    _warn_of_untrained_classes(datasets.load(spec, progress.download), spec)
     part = how.shard.part if how.shard else ""
     with how.site() as site:
         if fresh:

@@ -1,5 +1,6 @@
 """The commands: what they print, how they exit, what they leave."""
 
+import json
 import logging
 import os
 import re
@@ -13,7 +14,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from conftest import SPEC, edited
-from test_spec import BAD
+from test_spec import BAD, CONFIGS_FOLDER
 
 from regsearch import jobs, study
 from regsearch.cli import main
@@ -73,6 +74,19 @@ def test_check_prints_1220_and_1200_for_the_layer_of_the_question(tmp_path):
     assert result.returncode == 0
     assert re.search(r"question +1220 +1200\b", result.stdout)
     assert result.stderr == ""
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "cifar10"])
+def test_configs_of_large_datasets_are_valid_without_a_download_and_span_the_weights_they_state(name, monkeypatch):
+    monkeypatch.setattr("regsearch.datasets.download.fetched", None)
+    path = CONFIGS_FOLDER / f"{name}.yaml"
+    result = invoke("check", path, "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    facts = json.loads(result.stdout)
+    weights = [row["trainable_weights"] for row in facts["architectures"]]
+    assert f"# {weights[0]:,} to {weights[-1]:,} trainable weights" in path.read_text()
+    assert f"the {facts['trials']:,} networks of the first round" in path.read_text()
+    assert weights[-1] > 100 * weights[0]
 
 
 @pytest.mark.slow

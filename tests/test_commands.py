@@ -67,11 +67,23 @@ def test_datasets_lists_every_name_that_a_spec_takes():
     assert [row["name"] for row in rows] == list(DatasetName.__args__)
     assert rows[0] == {
         "name": "digits", "image": [8, 8, 1], "classes": 10, "images": 1797, "test_images": 0,
-        "source": "built into scikit-learn",
+        "source": "built into scikit-learn", "cache": None,
     }  # fmt: skip
     table = invoke("datasets").stdout
     for row in rows:
         assert re.search(rf"^ {row['name']} .* {re.escape(row['source'])} *$", table, re.MULTILINE)
+
+
+def test_datasets_says_where_downloads_are_kept(monkeypatch, tmp_path):
+    monkeypatch.setenv("REGSEARCH_DATA", str(tmp_path))
+    assert f"Downloads are kept in {tmp_path}/; $REGSEARCH_DATA names another folder." in invoke("datasets").stdout
+    rows = {row["name"]: row["cache"] for row in json.loads(invoke("datasets", "--json").stdout)}
+    assert rows["mnist"] == str(tmp_path / "mnist")
+    assert rows["npz"] is None
+    monkeypatch.delenv("REGSEARCH_DATA")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "of the user"))
+    if sys.platform == "linux":
+        assert f"{tmp_path}/of the user/regsearch/;" in invoke("datasets").stdout
 
 
 def test_check_as_json_has_numbers_as_numbers(spec_file):

@@ -3,12 +3,14 @@
 import os
 import re
 
-import keras
 import numpy as np
 import pytest
 from conftest import parsed
+from test_spec import CONFIGS_FOLDER
 
-from regsearch import datasets
+from regsearch import datasets, grid
+from regsearch import spec as spec_module
+from regsearch.datasets.data import scaled
 from regsearch.errors import DatasetError
 
 DIGITS = parsed()
@@ -67,7 +69,14 @@ def test_npz_of_one_pool_is_read_and_bytes_are_scaled(tmp_path):
     spec = npz(tmp_path / "a.npz", **images())
     shape = datasets.shape(spec)
     assert (shape.image, shape.classes, shape.pool, shape.test) == ((5, 4, 3), 3, 164, 0)
-    assert datasets.load(spec).pool[0].max() == 1
+    split = datasets.split(datasets.load(spec), spec.dataset, 64, seed=0)
+    assert max(part[0].max() for part in (split.train, split.validation, split.test)) == 1
+    assert {part[0].dtype for part in (split.train, split.validation, split.test)} == {np.dtype(np.float32)}
+
+
+def test_every_byte_is_scaled_as_in_double_precision():
+    every = np.arange(256, dtype=np.uint8)
+    assert (scaled(every) == (every / 255.0).astype(np.float32)).all()
 
 
 def test_npz_with_its_own_test_set_keeps_it_apart_and_grey_images_get_a_channel(tmp_path):
@@ -98,7 +107,23 @@ def test_other_content_under_the_same_name_is_other_data(tmp_path):
         (images(x=np.full((164, 4, 4, 1), 1e300)), "expected x of finite numbers that single precision holds"),
         (images(x=np.array([["a"] * 4] * 164)), "expected x of numbers"),
         (images(y=np.zeros(163, int)), "expected y with a whole number for each of the 164 images"),
-        (images(y=np.zeros(164, float)), "expected y with a whole number for each"),
+        (images(y=np.array(["a"] * 164)), "expected y with a whole number for each"),
+        (images(y=np.zeros(164, float)), "expected y with targets that differ, got 0 throughout"),
+        (images(y=np.full(164, np.nan)), "expected y of finite numbers that single precision holds"),
+        (images(y=np.full(164, 1e300)), "expected y of finite numbers that single precision holds"),
+        (images(y=np.zeros((163, 2))), "expected y of floats shaped (164,) or (164, targets), got float64 (163, 2)"),
+        (images(y=np.zeros((164, 2, 2))), "expected y of floats shaped (164,) or (164, targets)"),
+        (images(y=np.zeros((164, 0))), "expected y of floats shaped (164,) or (164, targets)"),
+        (
+            {"x_train": np.zeros((114, 4, 4)), "y_train": np.arange(114) % 2}
+            | {"x_test": np.zeros((50, 4, 4)), "y_test": np.arange(50) / 2},
+            "expected y_train and y_test of one type, so that both are scored alike, got int64 and float64",
+        ),
+        (
+            {"x_train": np.zeros((114, 4, 4)), "y_train": np.arange(114) / 2}
+            | {"x_test": np.zeros((50, 4, 4)), "y_test": np.zeros((50, 2))},
+            "expected y_test with as many targets an image as y_train, got 2 and 1",
+        ),
         (images(y=np.zeros(164, int)), "expected labels of at least two classes"),
         (
             images(y=np.arange(164) % 3 * 2),
@@ -165,24 +190,81 @@ def test_too_few_images_of_a_named_dataset_need_no_download():
         datasets.shape(parsed(("name: digits", "name: mnist"), ("test: 50", "test: 10001")))
 
 
-@pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "cifar10", "cifar100"])
-def test_keras_datasets_are_loaded_through_keras(monkeypatch, name):
-    shape = datasets.NAMED[name]
-    grey = shape.image[:2] if shape.image[2] == 1 else shape.image
-    made = tuple((np.full((n, *grey), 255, np.uint8), np.zeros((n, 1), np.uint8)) for n in (7, 3))
-    monkeypatch.setattr(getattr(keras.datasets, name), "load_data", lambda: made)
-    found = datasets.load(parsed(("name: digits", f"name: {name}")))
-    assert found.pool[0].shape == (7, *shape.image)
-    assert found.test[0].max() == 1
-    assert found.pool[1].shape == (7,)
+@pytest.mark.parametrize(("shape", "targets"), [((164,), 1), ((164, 1), 1), ((164, 3), 3)])
+def test_floats_in_y_are_targets_of_the_squared_error(tmp_path, shape, targets):
+    y = np.random.default_rng(1).normal(size=shape)
+    spec = npz(tmp_path / "a.npz", **images(y=y))
+    found, split = datasets.shape(spec), datasets.split(datasets.load(spec), spec.dataset, 64, seed=0)
+    assert (found.classes, found.loss) == (targets, "squared_error")
+    assert (split.classes, split.loss) == (targets, "squared_error")
+    assert split.train[1].shape == (64, targets)
+    drawn = np.concatenate([part[1] for part in (split.train, split.validation, split.test)])
+    assert (np.sort(drawn, axis=0) == np.sort(y.reshape(164, targets).astype(np.float32), axis=0)).all()
+    assert datasets.untrained_classes(datasets.load(spec), spec.dataset, 64, seed=0) == []
 
 
-def test_no_network_is_a_clear_error(monkeypatch):
-    def refuse():
-        raise Exception("URL fetch failure on https://…: None -- no network")
+def test_label_noise_with_targets_that_are_numbers_is_refused(tmp_path):
+    np.savez(tmp_path / "a.npz", **images(y=np.arange(164) / 7))
+    spec = parsed(("name: digits", f"name: npz\n  path: {tmp_path / 'a.npz'}\n  label_noise: 0.1"))
+    words = "tiny.yaml:5: dataset.label_noise: expected no label_noise with targets that are numbers, got 0.1"
+    with pytest.raises(DatasetError, match=words):
+        datasets.shape(spec)
 
-    monkeypatch.setattr(keras.datasets.mnist, "load_data", refuse)
-    with pytest.raises(
-        DatasetError, match="tiny.yaml:3: dataset.name: expected the dataset mnist .* Check the network"
-    ):
-        datasets.load(parsed(("name: digits", "name: mnist")))
+
+STANDARDISE = ("test: 50", "test: 50\n  standardise: true")
+
+
+def coloured(path):
+    """Channels that differ in mean and spread, the last of them constant."""
+    x = np.random.default_rng(0).normal([0.1, -5, 0.1], [0.01, 7, 0], (3000, 5, 4, 3))
+    np.savez(path, x=x, y=np.arange(3000) % 3)
+    return parsed(("name: digits", f"name: npz\n  path: {path}"), STANDARDISE)
+
+
+@pytest.mark.parametrize("size", [64, 1500])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_standardised_channels_have_mean_0_and_deviation_1_on_the_training_images_of_that_split(tmp_path, size, seed):
+    spec = coloured(tmp_path / "a.npz")
+    found = datasets.load(spec)
+    plain = datasets.split(found, spec.dataset.model_copy(update={"standardise": False}), size, seed)
+    split = datasets.split(found, spec.dataset, size, seed)
+    mean, deviation = (
+        np.array([f(plain.train[0][..., c], dtype=float) for c in range(3)]) for f in (np.mean, np.std)
+    )
+    deviation[2] = 1  # a constant channel is only centred
+    for part in ("train", "validation", "test"):
+        found, before = getattr(split, part)[0], getattr(plain, part)[0]
+        assert found == pytest.approx((before - mean) / deviation, abs=1e-4)
+        assert found.dtype == np.float32
+    assert split.train[0].mean(axis=(0, 1, 2)) == pytest.approx([0, 0, 0], abs=1e-4)
+    assert split.train[0].std(axis=(0, 1, 2)) == pytest.approx([1, 1, 0], abs=1e-4)
+    assert (split.train[0][..., 2] == 0).all()
+
+
+def test_standardising_leaves_the_dataset_as_it_was():
+    found = datasets.load(DIGITS)
+    before = found.pool[0].copy()
+    datasets.split(found, parsed(STANDARDISE).dataset, 64, seed=0)
+    assert (found.pool[0] == before).all()
+
+
+def trials(spec):
+    return [cell.trial for cell in grid.cells(spec, "population", datasets.shape(spec).content)]
+
+
+def test_new_keys_leave_the_trials_of_earlier_versions_as_they_were():
+    found = trials(spec_module.load(CONFIGS_FOLDER / "digits.yaml"))
+    assert (len(found), found[0], found[241], found[-1]) == (
+        483, "tc5ae713548df", "t1dd13b8fa874", "t861d6b1b42de",
+    )  # fmt: skip
+    found = trials(spec_module.load(CONFIGS_FOLDER / "smoke.yaml"))
+    assert (len(found), found[0], found[-1]) == (42, "t8a9656460099", "t681999e16ff0")
+
+
+def test_standardised_images_are_other_data_and_those_not_standardised_are_not():
+    plain, off, on = (
+        trials(parsed(*changes))
+        for changes in ((), [(STANDARDISE[0], STANDARDISE[1].replace("true", "false"))], [STANDARDISE])
+    )
+    assert plain == off
+    assert not set(plain) & set(on)

@@ -190,3 +190,46 @@ def test_a_log_gets_a_line_now_and_then_however_long_the_run(monkeypatch):
     assert written[1] == f"5/{len(cells)} trials, 10 s, about 2 h 46 min left (last: w1 l2)"
     assert written[-1].startswith(f"{len(cells)}/{len(cells)} trials, 2 h 46 min, about 0 s left")
     assert 40 < len(written) < 120
+
+
+MIB = 2**20
+
+
+def test_a_log_gets_a_line_when_a_download_begins_every_10_seconds_and_when_it_ends(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    lines = Lines(Console(file=io.StringIO(), width=40))
+    for done in range(1, 163):
+        now[0] += 0.25
+        lines.download("cifar-10-python.tar.gz", done * MIB, 163 * MIB)
+    lines.download("cifar-10-python.tar.gz", 163 * MIB, 163 * MIB)
+    lines.download("another.gz", MIB, 0)
+    assert lines.console.file.getvalue().splitlines() == [
+        "downloading cifar-10-python.tar.gz: 1 of 163 MiB",
+        *(f"downloading cifar-10-python.tar.gz: {done} of 163 MiB" for done in (41, 81, 121, 161)),
+        "downloading cifar-10-python.tar.gz: 163 MiB",
+        "downloading another.gz: 1 MiB",
+    ]
+
+
+@pytest.mark.parametrize("width", [20, 50, 80, 160])
+@pytest.mark.parametrize("total", [0, 163 * MIB])
+def test_a_download_is_drawn_in_one_line(width, total):
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    console.print(progress.downloading("cifar-10-python.tar.gz", 12 * MIB, total, width))
+    (line,) = console.file.getvalue().splitlines()
+    assert len(line) <= width
+    assert ("━" in line) == (width >= 80 and total > 0)
+
+
+def test_the_display_draws_a_download_and_then_the_run():
+    console = Console(file=Terminal(), force_terminal=True, width=80, height=24)
+    display = Display(console)
+    display.download("mnist.npz", 5 * MIB, 11 * MIB)
+    display.live.refresh()
+    assert "5 of 11 MiB" in console.file.getvalue()
+    display.download("mnist.npz", 11 * MIB, 11 * MIB)
+    assert console.file.getvalue().endswith("\x1b[2K")
+    display.start(CELLS, [], Shares(1.0, {cell.trial: 1.0 for cell in CELLS}))
+    display.stop()
+    assert "0/30 trials" in console.file.getvalue()

@@ -30,6 +30,10 @@ GOOD = {
     "seeds in a list": [("seeds: 2", "seeds: [0, 7]")],
     "learning rates": [("{SGD: {learning_rate: 0.05, momentum: 0.9}}", "Adam"), ("seeds: 2", "learning_rates: [1e-3, 0.1]")],
     "training sizes": [("  train: 64\n", ""), ("seeds: 2", "train_sizes: [64, 128]")],
+    "a file of a named dataset": [("name: digits", "name: mnist\n  path: mnist.npz")],
+    "a folder of images": [("name: digits", "name: images\n  path: photos\n  size: [8, 9]\n  color: grayscale")],
+    "square images, in colour": [("name: digits", "name: images\n  path: photos\n  size: 8")],
+    "standardised": [("test: 50", "test: 50\n  standardise: true")],
     "a file": [("name: digits", "name: npz\n  path: images.npz")],
     "every other layer": [("    - Flatten\n", "".join(f"    - {layer}\n" for layer in (
         "MaxPooling2D", "AveragePooling2D: {pool_size: 1}", "Dropout: {rate: 0.5}", "BatchNormalization",

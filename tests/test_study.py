@@ -2,7 +2,6 @@
 
 import json
 
-import keras
 import pandas as pd
 import pytest
 from conftest import parsed, parsed_text
@@ -214,10 +213,12 @@ def test_a_kill_while_the_folder_is_claimed_leaves_it_free(tmp_path):
 
 
 def test_a_dataset_that_cannot_be_had_leaves_no_folder(tmp_path, monkeypatch):
-    def refuse():
+    def refuse(*_):
         raise OSError("no network")
 
-    monkeypatch.setattr(keras.datasets.mnist, "load_data", refuse)
+    monkeypatch.setenv("REGSEARCH_DATA", str(tmp_path / "cache"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setattr("pooch.HTTPDownloader.__call__", refuse)
     with pytest.raises(DatasetError, match="no network"):
         run(tmp_path / "results", ("name: digits", "name: mnist"))
     assert not (tmp_path / "results").exists()
