@@ -243,11 +243,18 @@ def slurm(spec: Path, out: Path | None, shards: int | None, workers: int | None)
 def report(results: Path, xlsx: bool, quiet: bool) -> None:
     """Rebuilds the tables, figures and page of a results folder from its ledger; trains nothing.
 
+    Of a folder of results folders it rebuilds all, and a page that shows them side by side.
+
     Example: regsearch report results/smoke
     """
     from regsearch import folder
     from regsearch import report as reports
 
+    if reports.inside(results):
+        found = reports.write_all(results, xlsx)
+        if not quiet:
+            console.print_studies(found.studies)
+        return
     folder.read(results)
     with folder.held(results, folder.BRIEFLY):
         written = reports.write(results, xlsx)

@@ -13,6 +13,8 @@ import click
 from regsearch.readable import duration, memory, short
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from regsearch.grid import Network
     from regsearch.plan import Plan
     from regsearch.report import Report
@@ -158,6 +160,20 @@ def print_summary(report: "Report") -> None:
     header = ["architecture", "weights", *named, "penalty", "status", "best lambda (95 %)", "test loss (at 0)"]
     print_table(header, rows)
     print_sentences(report.verdict)
+
+
+def print_studies(studies: "pd.DataFrame") -> None:
+    """Prints how lambda goes with the weights in each of several studies."""
+    rows = [
+        [
+            row["study"], row["penalty"], row["learning_rate"], row["train_size"], row["points"], row["verdict"],
+            f"{row['exponent']:.2f}" if row["exponent"] == row["exponent"] else "",
+            f"{short(row['exponent_low'])} to {short(row['exponent_high'])}",
+        ]
+        for row in studies.to_dict("records")
+    ]  # fmt: skip
+    header = ["study", "penalty", "learning rate", "train size", "networks", "verdict", "exponent", "95 %"]
+    print_table(header, rows, text=["penalty", "verdict"])
 
 
 def print_closing(outcome: "Outcome", results: Path) -> None:

@@ -5,12 +5,14 @@ A program, not a test module (a short version is in test_kills.py):
     python tests/kills.py 20
     python tests/kills.py 5 --signal SIGTERM
     python tests/kills.py 5 --worker
+    python tests/kills.py 10 --cluster
 
 Each time it starts `regsearch run` with two workers on a grid of 120 networks and kills it at a random moment: every
 other time anywhere from its start to as long as the whole run took, and every other time after its first new row
 in the ledger, since most of a short run is start-up. With SIGKILL the whole process group, with SIGTERM or SIGINT
 the command alone, which must end within 10 seconds with 143 or 130 and leave no process; with `--worker` one
-worker process, after which the run must go on by itself. At the end every trial must be in the ledger once,
+worker process, after which the run must go on by itself; with `--cluster` all kills strike workers of one run on a
+Dask cluster under TLS. At the end every trial must be in the ledger once,
 and every table must be that of the undisturbed run: byte for byte the derived ones, `trials.csv` but for
 `seconds`, both ledger files in any order of rows. Prints a line a kill and one in the end; exits 1 if anything
 differs.
@@ -28,6 +30,7 @@ import time
 from pathlib import Path
 
 import psutil
+from cluster import cluster
 
 SPEC = """\
 name: kills
@@ -55,9 +58,9 @@ CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
 class Run:
     """One `regsearch run` in a process group of its own."""
 
-    def __init__(self, spec: Path, out: Path, workers: int) -> None:
+    def __init__(self, spec: Path, out: Path, *where: str) -> None:
         self.log = tempfile.TemporaryFile()  # noqa: SIM115
-        command = [sys.executable, "-m", "regsearch", "run", spec, "--out", out, "--workers", str(workers)]
+        command = [sys.executable, "-m", "regsearch", "run", spec, "--out", out, *where]
         self.process = subprocess.Popen(
             list(map(str, command)), stdout=self.log, stderr=self.log, start_new_session=True
         )
@@ -191,6 +194,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--signal", choices=["SIGKILL", "SIGTERM", "SIGINT"], default="SIGKILL")
     parser.add_argument("--worker", action="store_true", help="kill one worker instead of the run")
+    parser.add_argument("--cluster", action="store_true", help="kill workers of a Dask cluster instead")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         return _compare(options, Path(folder))
@@ -202,7 +206,8 @@ def _compare(options: argparse.Namespace, folder: Path) -> int:
         spec.write_text(SPEC)
     rng = random.Random(options.seed)
     started = time.monotonic()
-    undisturbed = Run(spec, folder / "undisturbed", options.workers)
+    where = ["--workers", str(options.workers)]
+    undisturbed = Run(spec, folder / "undisturbed", *where)
     trained_from = first_row(undisturbed, folder / "undisturbed")
     assert undisturbed.wait() == 0, undisturbed.said()
     length, training = time.monotonic() - started, time.monotonic() - trained_from
@@ -211,12 +216,21 @@ def _compare(options: argparse.Namespace, folder: Path) -> int:
         f"{rows(folder / 'undisturbed') - 1} trials",
         flush=True,
     )
+    if options.cluster:
+        _strike_cluster(spec, folder / "cluster", options, training, rng)
+        return _verdict(
+            options.kills,
+            "a worker of a cluster, SIGKILL",
+            1,
+            options,
+            differences(folder / "undisturbed", folder / "cluster"),
+        )
     kills = rounds = 0
     wrong: list[str] = []
     while kills < options.kills and not wrong:
         out = folder / f"disturbed-{rounds}"
         while True:
-            run = Run(spec, out, options.workers)
+            run = Run(spec, out, *where)
             if kills == options.kills:
                 assert run.wait() == 0, run.said()
                 break
@@ -236,11 +250,30 @@ def _compare(options: argparse.Namespace, folder: Path) -> int:
                 break
         wrong += differences(folder / "undisturbed", out)
         rounds += 1
+    return _verdict(kills, "a worker, SIGKILL" if options.worker else options.signal, rounds, options, wrong)
+
+
+def _verdict(kills: int, what: str, rounds: int, options: argparse.Namespace, wrong: list[str]) -> int:
     print(
-        f"{kills} kills ({'a worker, SIGKILL' if options.worker else options.signal}, seed {options.seed}) in "
+        f"{kills} kills ({what}, seed {options.seed}) in "
         f"{rounds} runs: {'; '.join(wrong) if wrong else 'every trial once, every table as undisturbed'}"
     )
     return 1 if wrong else 0
+
+
+def _strike_cluster(spec: Path, out: Path, options: argparse.Namespace, length: float, rng: random.Random) -> None:
+    """Kills workers of one run on a cluster, spread over as long as the undisturbed run trained."""
+    with cluster(options.workers) as running:
+        run = Run(spec, out, *running.options())
+        first_row(run, out)
+        for kill in range(options.kills):
+            after = rng.uniform(0, 2 * length / options.kills)
+            assert run.wait(after) is None, f"it ended before kill {kill + 1}:\n{run.said()}"
+            while not (training := running.training()):  # each is being replaced
+                time.sleep(0.1)
+            rng.choice(training).kill()
+            print(f"kill {kill + 1}: {after:.2f} s later, {rows(out) - 1} trials in the ledger", flush=True)
+        assert run.wait(600) == 0, run.said()
 
 
 if __name__ == "__main__":

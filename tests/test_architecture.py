@@ -19,8 +19,8 @@ ORDER = [
     "analysis.response", "analysis.optimum", "analysis.best_lambda", "analysis.regression", "analysis.scaling",
     "analysis.transfer", "analysis.mechanism", "analysis.stability", "analysis.verdict", "analysis.doubts",
     "analysis.suggestion", "analysis.calibration", "growth", "figures", "figures.canvas", "figures.best_against_weights",
-    "figures.response_curves", "figures.regret_map", "figures.stability_map", "figures.penalty_share", "figures.gallery",
-    "report.tables", "report.workbook", "report.page", "report.build", "report", "readable", "tally", "progress", "study", "timing", "plan",
+    "figures.response_curves", "figures.regret_map", "figures.stability_map", "figures.penalty_share", "figures.exponents", "figures.gallery",
+    "report.tables", "report.workbook", "report.page", "report.build", "report.overview", "report", "readable", "tally", "progress", "study", "timing", "plan",
     "slurm", "streams", "console", "options", "cli", "__main__",
 ]  # fmt: skip
 

@@ -3,12 +3,15 @@
 import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from regsearch.figures.gallery import KINDS, Picture
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 MAIN = "best_lambda"
 """The kind of figure, and the tables, that are not folded."""
@@ -20,6 +23,7 @@ ABOUT = {
     "mechanism": "The sums of the weights and the penalty's share of the loss, before and after training.",
     "response": "Means over seeds and their paired standard errors at every lambda.",
     "calibration": "How well the planted exponent is found.",
+    "studies": "How the best lambda goes with the weight count in each study: best lambda ∝ N^exponent.",
 }
 OPEN = ("best_lambda", "scaling")
 
@@ -44,17 +48,8 @@ def page(
         facts: of `study.json`.
         spec: the spec's text.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     shown = [_figure(picture) for picture in pictures]
-    return environment.get_template("page.html").render(
+    return _template("page.html").render(
         name=name,
         verdict=[text.partition(": ") for text in verdict],
         doubts=doubts,
@@ -70,6 +65,44 @@ def page(
         runs=[_facts(run) for run in facts.get("runs", [])],
         spec=spec,
     )
+
+
+def overview(
+    name: str,
+    verdicts: Mapping[str, Sequence[str]],
+    pictures: Sequence[Picture],
+    studies: pd.DataFrame,
+    specs: Mapping[str, str],
+) -> str:
+    """The page over several studies; every text in it is escaped.
+
+    Args:
+        name: of the folder.
+        verdicts: in words, by study, a paragraph each.
+        pictures: the figures.
+        studies: their table.
+        specs: each spec's text.
+    """
+    return _template("overview.html").render(
+        name=name,
+        verdicts={study: [text.partition(": ") for text in texts] for study, texts in verdicts.items()},
+        pictures=[_figure(picture) for picture in pictures],
+        table=_table("studies", studies),
+        specs=specs,
+    )
+
+
+def _template(name: str) -> "Template":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)
 
 
 def flat(value: Any) -> str:

@@ -1,0 +1,78 @@
+"""Several studies side by side: a folder of results folders → one table, one figure and one page over theirs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from regsearch import folder
+from regsearch.figures import exponents
+from regsearch.figures.canvas import saved, styled
+from regsearch.figures.gallery import Picture
+from regsearch.report import build
+from regsearch.report.build import FIGURES, PAGE, Report
+from regsearch.report.page import overview
+from regsearch.report.tables import write_csv
+
+STUDIES = "studies.csv"
+_COLUMNS = (
+    "study", "optimizer", "penalty", "learning_rate", "train_size", "points", "censored", "exponent", "exponent_low",
+    "exponent_high", "aicc_constant", "aicc_inverse", "aicc_free", "verdict",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What was rebuilt: each study's report, and the table of all."""
+
+    reports: dict[str, Report]
+    studies: pd.DataFrame
+
+
+def inside(results: Path) -> list[Path]:
+    """The results folders right inside a folder that is none itself."""
+    if (results / folder.STUDY).exists() or not results.is_dir():
+        return []
+    return sorted(path.parent for path in results.glob(f"*/{folder.STUDY}"))
+
+
+def write(results: Path, xlsx: bool = False) -> Overview:
+    """Rebuilds every study of a folder, and what shows them side by side.
+
+    Args:
+        results: a folder of results folders; see `inside`.
+        xlsx: see `build.write`.
+
+    Raises:
+        ResultsError: one of them is damaged, or cannot be written.
+    """
+    reports, optimizers, specs = {}, {}, {}
+    for path in inside(results):
+        with folder.held(path, folder.BRIEFLY):
+            reports[path.name] = build.write(path, xlsx)
+        spec = folder.stored_spec(path)
+        optimizers[path.name], specs[path.name] = spec.training.optimizer.kind, spec.text
+    table = _studies(reports, optimizers)
+    write_csv(results / STUDIES, table)
+    pictures = []
+    if (found := exponents.points(table)) is not None:
+        with styled():
+            pictures = [Picture("exponents", "exponents", found.title, saved(exponents.draw(found)))]
+        (results / FIGURES).mkdir(exist_ok=True)
+        for ending, content in pictures[0].files.items():
+            folder.write_bytes(results / FIGURES / f"exponents.{ending}", content)
+    words = {name: report.verdict for name, report in reports.items()}
+    folder.write_text(results / PAGE, overview(results.resolve().name, words, pictures, table, specs))
+    return Overview(reports, table)
+
+
+def _studies(reports: dict[str, Report], optimizers: dict[str, str]) -> pd.DataFrame:
+    """Of each study's table of scaling, the rows against the trainable weights."""
+    found = []
+    for name, report in reports.items():
+        rows = report.tables.scaling
+        rows = rows[rows["against"] == "trainable_weights"]
+        found.append(rows.assign(study=name, optimizer=optimizers[name]))
+    whole = pd.concat(found, ignore_index=True)
+    order = whole.sort_values(["study", "penalty", "learning_rate", "train_size"], kind="stable", ignore_index=True)
+    return order[list(_COLUMNS)]
