@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from regsearch.fields import Count
-from regsearch.layers import LayerBase
+from regsearch.layers import LayerBase, Penalised
 from regsearch.penalties import NONE, PenaltyBase
 from regsearch.spec import Spec
 
@@ -24,11 +24,13 @@ class Network:
         name: as in the table's column `architecture`.
         width: None where `architectures` lists networks by name.
         layers: the spec's layers; sizes still follow the width.
+        penalised: which of their kernels the penalty is over.
     """
 
     name: str
     width: int | None
     layers: tuple[LayerBase, ...]
+    penalised: Penalised = "all"
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,11 @@ class Population:
 
 def networks(spec: Spec) -> tuple[Network, ...]:
     """The architectures of a spec, at each width."""
+    which = spec.training.penalised
     if spec.architecture is not None:
         layers = spec.architecture.layers
-        return tuple(Network(f"w{width}", width, layers) for width in spec.architecture.widths)
-    return tuple(Network(item.name, None, item.layers) for item in spec.architectures or ())
+        return tuple(Network(f"w{width}", width, layers, which) for width in spec.architecture.widths)
+    return tuple(Network(item.name, None, item.layers, which) for item in spec.architectures or ())
 
 
 Strength = tuple[PenaltyBase | None, float]
@@ -168,6 +171,7 @@ def _training(spec: Spec) -> dict[str, Any]:
         "batch_size": spec.training.batch_size,
         "epochs": spec.training.epochs,
         **({"steps_per_epoch": steps} if steps else {}),
+        **({"penalised": spec.training.penalised} if spec.training.penalised != "all" else {}),
     }
 
 
@@ -183,6 +187,10 @@ def _layer(layer: LayerBase, width: int | None) -> dict[str, Any]:
 
 
 def _plain(value: Any, width: int | None) -> Any:
+    if isinstance(value, LayerBase):
+        return _layer(value, width)
+    if isinstance(value, tuple):
+        return tuple(_plain(part, width) for part in value)
     if not isinstance(value, Count):
         return value
     return value.at(width) if value.of == "width" and width is not None else str(value)

@@ -59,6 +59,7 @@ KEYS = {
         "batch_size": "Images a step.",
         "epochs": "Passes over the training images, or parts of `steps_per_epoch` steps.",
         "steps_per_epoch": "Steps between two scores, in place of one pass over the training images.",
+        "penalised": "Which kernels the penalty is over: all (the default), or those of convolutions.",
         "memory_gib": "What the networks that train together may take in one worker.",
     },
 }

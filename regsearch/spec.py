@@ -33,7 +33,7 @@ from regsearch.fields import (
     Text,
     wrong,
 )
-from regsearch.layers import LAYERS, Layers
+from regsearch.layers import LAYERS, Layers, Penalised, every
 from regsearch.optimizers import OPTIMIZERS, Optimizer
 from regsearch.penalties import PENALTIES, Penalty
 from regsearch.problems import location, message
@@ -217,6 +217,7 @@ class Training(Section):
     batch_size: Positive = 32
     epochs: Annotated[Positive, Field(le=100_000)]
     steps_per_epoch: Positive | None = None
+    penalised: Penalised = "all"
     memory_gib: Annotated[Number, Field(gt=0, le=1e6)] = 2.0
 
     def steps(self, train_size: int) -> int:
@@ -322,6 +323,16 @@ def _across_fields(spec: Spec) -> list[tuple[Location, str]]:
             found.append((here, f"expected different networks, got {item.name!r} with the layers of {same[0]!r}"))
         if any(count.of == "width" for layer in item.layers for count in layer.counts()):
             found.append(((*here, "layers"), "expected sizes as numbers, got `width`, which only `architecture` has"))
+    if spec.training.penalised == "convolutions":
+        named = spec.architectures or ()
+        stacks = (
+            {item.name: item.layers for item in named} if named else {"": getattr(spec.architecture, "layers", ())}
+        )
+        without = [name for name, layers in stacks.items() if not any(layer.convolves for layer in every(layers))]
+        if without:
+            of = f" of {', '.join(without)}" if named else ""
+            message = f"expected a convolution in every network, to penalise its kernel, got none in the layers{of}"
+            found.append((("training", "penalised"), message))
     rates, sizes_given = spec.grid.learning_rates, spec.grid.train_sizes
     if (spec.dataset.train is None) == (sizes_given is None):
         got = "neither" if sizes_given is None else "both"

@@ -15,7 +15,7 @@ from regsearch.datasets import Images, Shape
 from regsearch.errors import DeviceError
 from regsearch.grid import Cell, Network, Population
 from regsearch.interrupt import at_checkpoints
-from regsearch.layers import Conv2D
+from regsearch.layers import every
 from regsearch.ledger import Ledger, read_trials
 from regsearch.progress import Reporter
 from regsearch.records import Record
@@ -213,9 +213,9 @@ def _lowerings(sizes: dict[Network, Size], how: How) -> dict[str, list[str]]:
     """How each convolution of each network is computed."""
     return {
         network.name: [
-            how.lowering or size.lowering(layer.kernel_size, how.kind)
-            for layer in network.layers
-            if isinstance(layer, Conv2D)
+            how.lowering or size.lowering(layer.arguments(network.width, 1)["kernel_size"], how.kind)
+            for layer in every(network.layers)
+            if layer.convolves
         ]
         for network, size in sizes.items()
     }

@@ -12,8 +12,9 @@ PACKAGE = Path(regsearch.__file__).parent
 # Each module may import those above it, and no other of ours.
 ORDER = [
     "errors", "interrupt", "backend", "source", "fields", "layers", "optimizers", "penalties", "problems", "spec", "schema", "init",
-    "randomness", "grid", "records", "ledger", "faults", "state", "planted", "datasets", "window", "sizing", "dropout",
-    "networks", "reference", "convolution", "population", "training", "workers", "tuner", "folder", "analysis.curves",
+    "randomness", "grid", "records", "ledger", "faults", "state", "planted", "datasets", "window", "shapes", "sizing", "dropout",
+    "networks", "reference", "convolution", "members", "members.layer", "members.kernels", "members.plain",
+    "members.dropping", "members.normalization", "population", "training", "workers", "tuner", "folder", "analysis.curves",
     "analysis.response", "analysis.optimum", "analysis.best_lambda", "analysis.regression", "analysis.scaling",
     "analysis.transfer", "analysis.mechanism", "analysis.stability", "analysis.verdict", "analysis.doubts",
     "analysis.suggestion", "analysis.calibration", "growth", "figures", "figures.canvas", "figures.best_against_weights",
@@ -57,7 +58,8 @@ def test_only_the_rooms_that_train_import_keras():
     heavy = {"tensorflow", "keras", "keras_tuner"}
     found = {name for name, path in modules() if heavy & {imported.split(".")[0] for imported in imports(path)}}
     assert found == {
-        "backend", "convolution", "datasets", "dropout", "networks", "population", "reference", "training", "tuner",
+        "backend", "convolution", "datasets", "dropout", "members.layer", "members.kernels", "members.plain",
+        "members.dropping", "members.normalization", "networks", "population", "reference", "training", "tuner",
     }  # fmt: skip
 
 

@@ -37,6 +37,24 @@ NETWORKS = {
     "dropout of the input": "Dropout: {rate: 0.3}|Conv2D: {filters: width, kernel_size: 3}|Flatten",
     "batch normalization": "Conv2D: {filters: width, kernel_size: 3}|BatchNormalization: {momentum: 0.8}|Flatten",
     "batch normalization of the input": "BatchNormalization: {scale: false}|Conv2D: {filters: width, kernel_size: 3}|Flatten",
+    "depthwise": "DepthwiseConv2D: {kernel_size: [2, 3], depth_multiplier: width, strides: 2, padding: same}|"
+    "DepthwiseConv2D: {kernel_size: 2, depth_multiplier: 2, dilation_rate: [2, 1], use_bias: false, activation: relu}|Flatten",
+    "separable": "SeparableConv2D: {filters: width, kernel_size: [3, 2], strides: [2, 1], padding: same, pointwise_initializer: he_normal}|"
+    "SeparableConv2D: {filters: 2*width, kernel_size: 3, depth_multiplier: 2, activation: tanh}|Flatten",
+    "dilation": "Conv2D: {filters: width, kernel_size: [3, 2], dilation_rate: [2, 3]}|"
+    "Conv2D: {filters: width, kernel_size: 3, dilation_rate: 2, padding: same}|Flatten",
+    "groups": "Conv2D: {filters: 2*width, kernel_size: 3}|Conv2D: {filters: 4, kernel_size: 2, groups: 2, strides: [1, 2]}|"
+    "Conv2D: {filters: 8, kernel_size: 2, groups: 4}|Flatten",
+    "padding and spatial dropout": "ZeroPadding2D|SpatialDropout2D: {rate: 0.4}|Conv2D: {filters: width, kernel_size: 3}|"
+    "SpatialDropout2D: {rate: 0.4}|ZeroPadding2D: {padding: [[0, 2], [1, 3]]}|Flatten",
+    "layer normalization": "Conv2D: {filters: width, kernel_size: 3}|LayerNormalization: {epsilon: 0.01}|Flatten|"
+    "Dense: {units: width}|LayerNormalization: {center: false}",
+    "layer normalization of the input": "LayerNormalization: {epsilon: 0.1}|Flatten|LayerNormalization: {scale: false}|Dense: {units: width}",
+    "residual": "Conv2D: {filters: width, kernel_size: 3}|"
+    "Residual: [Conv2D: {filters: width, kernel_size: 3, padding: same, activation: relu}, Conv2D: {filters: width, kernel_size: 1}]|"
+    "Flatten|Residual: [Dropout: {rate: 0.2}]",
+    "residual in residual": "Residual: [Conv2D: {filters: 1, kernel_size: 3, padding: same}, Dropout: {rate: 0.2}, "
+    "Residual: [BatchNormalization: {momentum: 0.8}, DepthwiseConv2D: {kernel_size: 3, padding: same}]]|Conv2D: {filters: width, kernel_size: 3}|Flatten",
     "batch normalization of features": "Conv2D: {filters: width, kernel_size: 3}|Flatten|BatchNormalization: {center: false}",
 }  # fmt: skip
 OPTIMIZERS = [
@@ -144,7 +162,9 @@ def test_several_batches_and_epochs_agree_with_plain_keras(batch):
 
 
 @pytest.mark.parametrize("lowering", sizing.LOWERINGS)
-@pytest.mark.parametrize("name", ["two convolutions", "uneven kernel, strides, same", "1x1 kernel"])
+@pytest.mark.parametrize(
+    "name", ["two convolutions", "uneven kernel, strides, same", "1x1 kernel", "depthwise", "dilation", "groups"]
+)
 def test_every_lowering_of_convolution_gives_the_same_numbers(name, lowering):
     spec, population, split, size = one_step(layers(NETWORKS[name]))
     (expected,) = reference.train(grid.Population(population.cells[2:3]), split, spec.training)
@@ -210,11 +230,12 @@ def test_training_twice_gives_the_same_numbers():
     assert [numbers(record) for record in first] == [numbers(record) for record in second]
 
 
-def test_the_start_is_that_of_one_plain_keras_network():
+@pytest.mark.parametrize("name", ["two convolutions", "separable", "residual in residual"])
+def test_the_start_is_that_of_one_plain_keras_network(name):
     from regsearch.networks import build
     from regsearch.population import PopulationModel
 
-    _, population, _, size = study(layers(NETWORKS["two convolutions"]))
+    _, population, _, size = study(layers(NETWORKS[name]))
     network = population.first.network
     model = PopulationModel(network, 10, 4, size, "CPU")
     model(np.zeros((2, 8, 8, 1), np.float32))
