@@ -9,7 +9,7 @@ from typing import Any
 
 from regsearch.fields import Count
 from regsearch.layers import LayerBase, Penalised
-from regsearch.penalties import NONE, PenaltyBase
+from regsearch.penalties import NONE, PenaltyBase, Shares
 from regsearch.spec import Spec
 
 WIDTHS = "at every width"
@@ -56,10 +56,9 @@ class Cell:
         """The penalty's name in tables."""
         return self.penalty.name if self.penalty else NONE
 
-    @property
-    def shares(self) -> tuple[float, float, float]:
-        """The strengths (l1, l2, decay): lambda times the penalty's shares."""
-        l1, l2, decay = self.penalty.shares if self.penalty else (0.0, 0.0, 0.0)
+    def shares(self, penalised: int) -> Shares:
+        """The strengths (l1, l2, decay) with so many penalised weights: lambda times the penalty's shares."""
+        l1, l2, decay = self.penalty.shares(penalised) if self.penalty else (0.0, 0.0, 0.0)
         return self.lam * l1, self.lam * l2, self.lam * decay
 
 
@@ -165,13 +164,14 @@ def _data(spec: Spec, content: str) -> dict[str, Any]:
 def _training(spec: Spec) -> dict[str, Any]:
     optimizer = spec.training.optimizer
     settings = optimizer.model_dump(exclude={"learning_rate"}, exclude_defaults=True)
-    steps = spec.training.steps_per_epoch
+    steps, schedule = spec.training.steps_per_epoch, spec.training.schedule
     return {
         "optimizer": {optimizer.kind: settings},
         "batch_size": spec.training.batch_size,
         "epochs": spec.training.epochs,
         **({"steps_per_epoch": steps} if steps else {}),
-        **({"penalised": spec.training.penalised} if spec.training.penalised != "all" else {}),
+        **spec.training.model_dump(include={"penalised", "early_stopping"}, exclude_defaults=True),
+        **({"schedule": {schedule.kind: schedule.model_dump(exclude_defaults=True)}} if schedule else {}),
     }
 
 

@@ -1,4 +1,7 @@
-"""What comes out of a layer, and what it costs, from shapes alone. Imports no Keras: tests hold these to Keras's own."""
+"""What comes out of a layer, and what it costs, from shapes alone.
+
+Imports no Keras: tests hold the shapes and counts to Keras's own.
+"""
 
 from dataclasses import dataclass
 from math import prod
@@ -12,7 +15,7 @@ Shape = tuple[int, ...]
 """Of one image's activations: (height, width, channels) or (features,)."""
 
 
-class Misfit(Exception):
+class MisfitError(Exception):
     """A layer that does not fit its input.
 
     Attributes:
@@ -75,7 +78,7 @@ def through(
         where: of the list itself.
 
     Raises:
-        Misfit: a layer does not fit what goes in.
+        MisfitError: a layer does not fit what goes in.
     """
     total = Cost()
     for index, layer in enumerate(layers):
@@ -84,13 +87,13 @@ def through(
             after, cost = through(layer.layers, shape, width, classes, penalised, here)
             if after != shape:
                 expected = f"layers whose output, which is added to their input, has its shape {shape}, got {after}"
-                raise Misfit(here, expected)
+                raise MisfitError(here, expected)
             cost += Cost(activations=prod(after))
         else:
             arguments = layer.arguments(width, classes)
             wrong = _wrong(layer.kind, arguments, shape)
             if wrong:
-                raise Misfit(here, wrong)
+                raise MisfitError(here, wrong)
             after = _output(layer.kind, arguments, shape)
             cost = _cost(layer, arguments, shape, after, penalised)
         shape, total = after, total + cost
@@ -113,9 +116,8 @@ def _wrong(kind: str, arguments: dict[str, Any], shape: Shape) -> str | None:
         return f"an image, shape (height, width, channels), got shape {shape}"
     groups, filters = arguments.get("groups", 1), arguments.get("filters", 1)
     if filters % groups or shape[-1] % groups:
-        return (
-            f"`groups` to divide channels and filters, got {groups} groups, {shape[-1]} channels, {filters} filters"
-        )
+        got = f"{groups} groups, {shape[-1]} channels, {filters} filters"
+        return f"`groups` to divide the channels that come in and the filters, got {got}"
     size = next((name for name in ("kernel_size", "pool_size") if name in arguments), None)
     if size and arguments["padding"] == "valid":
         reach = window_of(arguments, size).reach
@@ -152,11 +154,11 @@ def _cost(layer: LayerBase, arguments: dict[str, Any], before: Shape, after: Sha
     places, channels, window = prod(after[:-1]), before[-1], prod(arguments.get("kernel_size", ()))
     between = channels * arguments.get("depth_multiplier", 1)
     kernels = {
-        "Conv2D": lambda: window * channels // arguments["groups"] * after[-1],
-        "DepthwiseConv2D": lambda: window * between,
-        "SeparableConv2D": lambda: window * between + between * after[-1],
-        "Dense": lambda: channels * after[-1],
-    }[layer.kind]()
+        "Conv2D": window * channels // arguments.get("groups", 1) * after[-1],
+        "DepthwiseConv2D": window * between,
+        "SeparableConv2D": window * between + between * after[-1],
+        "Dense": channels * after[-1],
+    }[layer.kind]
     patches = window * channels * places if layer.convolves else 0
     inside = between * places if layer.kind == "SeparableConv2D" else 0
     return Cost(

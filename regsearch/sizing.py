@@ -6,7 +6,7 @@ from math import prod
 from regsearch.datasets import Shape
 from regsearch.errors import SpecError
 from regsearch.grid import Network, networks
-from regsearch.shapes import Cost, Misfit, through
+from regsearch.shapes import Cost, MisfitError, through
 from regsearch.spec import Spec
 
 CACHE = 4 * 2**20
@@ -76,7 +76,7 @@ def measure(spec: Spec, shape: Shape) -> dict[Network, Size]:
         seen = shape.at(network.width)
         try:
             found[network] = _size(weigh(network, seen.image, seen.classes), spec.training.batch_size)
-        except Misfit as misfit:
+        except MisfitError as misfit:
             problems.append(spec.problem((*where, *misfit.where), f"expected {misfit.expected}{at}"))
     if problems:
         raise SpecError(*problems)
@@ -87,15 +87,15 @@ def weigh(network: Network, image: tuple[int, int, int], classes: int) -> Cost:
     """What a network costs.
 
     Raises:
-        Misfit: a layer does not fit its input, or the last does not give one number a class.
+        MisfitError: a layer does not fit its input, or the last does not give one number a class.
     """
     after, cost = through(network.layers, image, network.width, classes, network.penalised)
     if after != (classes,):
         expected = f"the last layer to give {classes} numbers an image (`units: classes`), got shape {after}"
-        raise Misfit((len(network.layers) - 1, network.layers[-1].kind), expected)
+        raise MisfitError((len(network.layers) - 1, network.layers[-1].kind), expected)
     if not cost.penalised or cost.weights > MOST_WEIGHTS:
         got = f"{cost.penalised:,} penalised of {cost.weights:,}"
-        raise Misfit((0, network.layers[0].kind), f"from 1 penalised to {MOST_WEIGHTS:,} weights, got {got}")
+        raise MisfitError((0, network.layers[0].kind), f"from 1 penalised to {MOST_WEIGHTS:,} weights, got {got}")
     return cost + Cost(activations=prod(image))
 
 

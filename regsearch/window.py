@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Window:
-    """How a kernel or pool slides: what Keras calls kernel size (or pool size), strides, padding and dilation rate."""
+    """How a kernel or pool slides: what Keras calls kernel or pool size, strides, padding and dilation rate."""
 
     size: tuple[int, int]
     strides: tuple[int, int]

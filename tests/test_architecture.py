@@ -11,8 +11,8 @@ PACKAGE = Path(regsearch.__file__).parent
 
 # Each module may import those above it, and no other of ours.
 ORDER = [
-    "errors", "interrupt", "backend", "source", "fields", "layers", "optimizers", "penalties", "problems", "spec", "schema", "init",
-    "randomness", "grid", "records", "ledger", "faults", "state", "planted", "datasets", "window", "shapes", "sizing", "dropout",
+    "errors", "interrupt", "backend", "source", "fields", "layers", "optimizers", "penalties", "schedules", "problems", "spec", "schema", "init",
+    "randomness", "grid", "records", "ledger", "faults", "state", "stopping", "planted", "datasets", "window", "shapes", "sizing", "dropout",
     "networks", "reference", "convolution", "members", "members.layer", "members.kernels", "members.plain",
     "members.dropping", "members.normalization", "population", "training", "workers", "tuner", "folder", "analysis.curves",
     "analysis.response", "analysis.optimum", "analysis.best_lambda", "analysis.regression", "analysis.scaling",

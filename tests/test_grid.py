@@ -15,7 +15,7 @@ def test_lambda_0_is_trained_once_for_all_penalties():
     assert len(found) == len({cell.trial for cell in found}) == 2 * 2 * (2 * 2 + 1)
     zero = [cell for cell in found if cell.lam == 0]
     assert [cell.penalty_name for cell in zero] == ["none"] * 4
-    assert {cell.shares for cell in zero} == {(0.0, 0.0, 0.0)}
+    assert {cell.shares(9) for cell in zero} == {(0.0, 0.0, 0.0)}
 
 
 def test_a_grown_grid_holds_the_old_trials():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import parsed_text
 
-from regsearch import datasets, grid, planted, sizing, training
+from regsearch import datasets, grid, penalties, planted, sizing, training
 from regsearch.analysis.curves import Curve
 from regsearch.analysis.stability import limit, slowest, stability
 from regsearch.optimizers import SGD, Adam
@@ -73,7 +73,7 @@ def curve(losses, lambdas=(0.0, 0.1, 1.0, 10.0)):
 
 
 def table(losses, chance=2.0):
-    ((_, row),) = stability([curve(losses)], SGD(), {50: 100}, {"l2": L2}, chance).iterrows()
+    ((_, row),) = stability([curve(losses)], SGD(), {50: 100}, [penalties.L2()], chance).iterrows()
     return row
 
 
@@ -129,7 +129,7 @@ def test_planted_data_diverges_within_a_grid_step_of_the_limit(optimizer, penalt
     x = split.train[0].reshape(64, -1)
     curvature = 2 / 64 * np.linalg.eigvalsh(x.T @ x).max()
     settings = spec.training.optimizer
-    predicted = limit(settings, settings.learning_rate, spec.grid.penalties[0].shares, curvature)
+    predicted = limit(settings, settings.learning_rate, spec.grid.penalties[0].shares(32), curvature)
     diverged = [record.trial.lam for record in found if record.trial.status == "diverged"]
     stable = [record.trial.lam for record in found if record.trial.status == "completed"]
     step = 10 ** (1 / 8)

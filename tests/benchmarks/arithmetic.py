@@ -66,7 +66,9 @@ def one_core(width, barrier, answers):
     trainer.run(population, split, 1)
     x, y, (vx, vy, counted) = *map(tf.constant, split.train), map(tf.constant, training._parts(split.validation))
     order = tf.constant(training.batches(0, 1, len(split.train[0]), study.training.batch_size))
-    strengths = [tf.constant([cell.shares[k] for cell in population.cells], tf.float32) for k in range(3)]
+    strengths = [
+        tf.constant([cell.shares(size.penalised)[k] for cell in population.cells], tf.float32) for k in range(3)
+    ]
     epochs = {"recorded": trainer.epoch, "bare": unrecorded(trainer)}
     for epoch in epochs.values():
         epoch(x, y, order, vx, vy, counted, *strengths).numpy()
