@@ -43,6 +43,7 @@ def test_the_sums_and_their_growth_are_those_of_the_start_and_the_end():
 @pytest.mark.parametrize(("penalty", "value", "gradient"), [
     ("l1", LAMBDA * 100**0.75, LAMBDA),
     ("l2", LAMBDA * 10, 2 * LAMBDA * 100**-0.25),
+    ("l2_mean", LAMBDA * 0.1, 2 * LAMBDA * 100**-1.25),
     ("decoupled", 0.0, LAMBDA * 100**-0.25),
 ])  # fmt: skip
 def test_the_penaltys_share_and_pull_follow_its_formula(penalty, value, gradient):

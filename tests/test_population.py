@@ -150,6 +150,75 @@ def test_every_optimizer_and_penalty_agrees_with_plain_keras(optimizer):
         agree(found[at], expected)
 
 
+def test_means_over_the_kernels_of_convolutions_agree_with_plain_keras():
+    mixed = layers("Conv2D: {filters: width, kernel_size: 3}|Residual: [SeparableConv2D: {filters: width, kernel_size: 1}]|"
+                   "Flatten|Dense: {units: 4}")  # fmt: skip
+    spec, population, split, size = one_step(
+        mixed, ("[l1, l2]", "[l1_mean, l2_mean]"), ("[0, 0.01, 0.1]", "[3]"),
+        ("epochs: 2", "epochs: 2\n  penalised: convolutions"),
+    )  # fmt: skip
+    assert size.penalised == 9 * 3 + 3 + 9
+    found = populate(spec, population, split, size)
+    for at in (0, 1):
+        (expected,) = reference.train(grid.Population(population.cells[at : at + 1]), split, spec.training)
+        agree(found[at], expected)
+        start, sums = found[at].epochs[1], ("sum_abs_weights", "sum_squared_weights")
+        assert start.penalty_value == pytest.approx(3 * getattr(start, sums[at]) / size.penalised, rel=1e-5)
+
+
+@pytest.mark.parametrize(("schedule", "optimizer"), [
+    ("{cosine: {alpha: 0.1}}", OPTIMIZER),
+    ("{piecewise: {boundaries: [1, 3], factors: [1, 0.5, 0.1]}}", "{AdamW: {learning_rate: 0.003}}"),
+])  # fmt: skip
+def test_every_schedule_agrees_with_plain_keras_and_moves_decay_too(schedule, optimizer):
+    change = ("epochs: 2", f"epochs: 4\n  schedule: {schedule}"), (OPTIMIZER, optimizer)
+    lasting = ("batch_size: 32", "batch_size: 45"), ("[l1, l2]", "[l2, decoupled]")
+    spec, population, split, size = study(*change, *lasting, ("[0, 0.01, 0.1]", "[0.1, 3]"))
+    found = populate(spec, population, split, size)
+    for at in (0, 3):
+        (expected,) = reference.train(grid.Population(population.cells[at : at + 1]), split, spec.training)
+        for one, other in zip(found[at].epochs, expected.epochs, strict=True):
+            for name in ("validation_loss", "sum_abs_weights", "sum_squared_weights"):
+                assert getattr(one, name) == pytest.approx(getattr(other, name), rel=1e-4), (one.epoch, name)
+
+
+HASTY = [("epochs: 2", "epochs: 40"), ("learning_rate: 0.05", "learning_rate: 0.3"), ("batch_size: 32", "batch_size: 90"),
+         ("[0, 0.01, 0.1]", "[0, 0.01, 0.3]")]  # fmt: skip
+
+
+def stopping(restores, patience=2):
+    *most, (old, new) = [*HASTY[1:], HASTY[0]]
+    early = f"{{patience: {patience}, restore_best_weights: {str(restores).lower()}}}"
+    return study(*most, (old, f"{new}\n  early_stopping: {early}"))
+
+
+@pytest.mark.parametrize("restores", [False, True])
+def test_early_stopping_agrees_with_plain_keras_and_leaves_the_others_untouched(restores):
+    spec, population, split, size = stopping(restores)
+    found = populate(spec, population, split, size)
+    through = populate(*study(*HASTY))
+    ended = [record.trial.epochs for record in found]
+    assert len(set(ended)) > 1
+    assert min(ended) < 40
+    for stopped, whole in zip(found, through, strict=True):
+        last = stopped.trial.epochs
+        assert [epoch.epoch for epoch in stopped.epochs] == list(range(last + 1))
+        assert numbers(stopped)[0] == numbers(whole)[0][: last + 1]
+        counted = stopped.epochs[stopped.trial.best_epoch if restores else last]
+        assert stopped.trial.validation_loss == counted.validation_loss
+        assert stopped.trial.sum_abs_weights == counted.sum_abs_weights
+    few = grid.Population(population.cells[2:4])
+    assert [numbers(r) for r in populate(spec, few, split, size, members=5)] == [numbers(r) for r in found[2:4]]
+    for at in {ended.index(min(ended)), ended.index(max(ended))}:
+        (expected,) = reference.train(grid.Population(population.cells[at : at + 1]), split, spec.training)
+        assert (found[at].trial.epochs, found[at].trial.best_epoch) == (
+            expected.trial.epochs,
+            expected.trial.best_epoch,
+        )
+        for name in ("train_loss", "validation_loss", "test_loss", "sum_abs_weights"):
+            assert getattr(found[at].trial, name) == pytest.approx(getattr(expected.trial, name), rel=2e-3)
+
+
 @pytest.mark.parametrize("batch", [32, 90])
 def test_several_batches_and_epochs_agree_with_plain_keras(batch):
     spec, population, split, size = study(("batch_size: 32", f"batch_size: {batch}"), ("epochs: 2", "epochs: 5"))
@@ -240,5 +309,6 @@ def test_the_start_is_that_of_one_plain_keras_network(name):
     model = PopulationModel(network, 10, 4, size, "CPU")
     model(np.zeros((2, 8, 8, 1), np.float32))
     model.start(seed=7)
-    for many, one in zip(model.trainable_variables, build(network, (8, 8, 1), 10, seed=7).get_weights(), strict=True):
-        assert (many.numpy() == one).all()
+    plain = build(network, (8, 8, 1), 10, seed=7)
+    for many, one in zip(model.trainable_variables, plain.trainable_variables, strict=True):
+        assert (many.numpy() == one.numpy()).all()

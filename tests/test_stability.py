@@ -91,6 +91,14 @@ def test_the_table_says_what_was_seen_to_diverge_and_to_collapse():
     assert np.isnan(table([[1, 0.5, 2.0, 3.0]], chance=None)["smallest_collapsed"])
 
 
+def test_a_mean_allows_a_lambda_as_much_larger_as_there_are_weights_and_the_largest_rate_counts():
+    calm = curve([[1, 0.5, 0.6, 0.7]])
+    mean = Curve(calm.key | {"penalty": "l2_mean"}, calm.lambdas, calm.seeds, calm.scores, calm.diverged)
+    both = stability([calm, mean], SGD(), {50: 100}, [penalties.L2(), penalties.L2Mean()], 2.0, (2.0, 0.5))
+    assert both["predicted_limit"].tolist() == pytest.approx([10 / 2, 8 * 10 / 2])
+    assert both["under_trained_below"].tolist() == pytest.approx([3 / 10, 8 * 3 / 10])
+
+
 PLANTED = """
 name: planted
 dataset: {{name: planted, exponent: 1, train: 64, validation: 64, test: 64}}

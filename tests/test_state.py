@@ -176,6 +176,28 @@ def test_a_population_that_was_stopped_goes_on_from_its_state_with_the_same_numb
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["population", "reference"])
+def test_schedules_and_early_stopping_go_on_where_they_were(tmp_path, kind, monkeypatch):
+    early = "epochs: 6\n  schedule: cosine\n  early_stopping: {patience: 1, restore_best_weights: true}"
+    hasty = [*DEEP[:3], ("epochs: 2", early), ("learning_rate: 0.05", "learning_rate: 0.8"), LAYERS]
+    spec = parsed(*hasty, ("[l1, l2]", "[l2]"), ("widths: [2]", "widths: [3]"))
+
+    def go(name):
+        study.run(spec, tmp_path / name, Silent(), study.How(kind, save_seconds=0.0))
+
+    go("whole")
+    with monkeypatch.context() as patch:
+        for _ in range(2):
+            stop_after(patch, kind, 2)
+            with pytest.raises(Stopped):
+                go("parts")
+    go("parts")
+    assert facts(tmp_path / "parts") == facts(tmp_path / "whole")
+    ended = [line.split(",")[11] for line in facts(tmp_path / "whole")[0][:-1]]
+    assert set(ended) != {"6"}
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["population"], indirect=True, scope="module")
 def test_a_damaged_state_is_passed_over_with_a_warning(tmp_path, uninterrupted, engine, monkeypatch, caplog):
     with monkeypatch.context() as patch:
