@@ -79,7 +79,7 @@ class L1Mean(PenaltyBase):
 
 
 class L2Mean(PenaltyBase):
-    """λ·Σw²/N over the N penalised weights, likewise."""
+    """λ·Σw²/N over the N penalised weights."""
 
     kind: ClassVar[str] = "l2_mean"
 
