@@ -1,5 +1,6 @@
 """A population: many networks of one shape as one Keras model, whose layers have a member axis (see `members`)."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -37,6 +38,14 @@ class Added(MemberLayer):
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         return x + through(self.stack, x, training)
+
+
+def _every(layers: list[MemberLayer]) -> Iterator[MemberLayer]:
+    for layer in layers:
+        if isinstance(layer, Added):
+            yield from _every(layer.stack)
+        else:
+            yield layer
 
 
 class PopulationModel(keras.Model):
@@ -81,8 +90,8 @@ class PopulationModel(keras.Model):
             layer.start(seed)
 
     def every(self) -> list[MemberLayer]:
-        """Every layer in order, those inside a residual too."""
-        return [layer for layer in self._flatten_layers() if isinstance(layer, MemberLayer)]
+        """Every layer in order, those inside a residual too, which is none itself."""
+        return list(_every(self.stack))
 
     @property
     def kernels(self) -> list[keras.Variable]:

@@ -7,7 +7,7 @@ from regsearch.datasets import Shape
 from regsearch.errors import SpecError
 from regsearch.grid import Network, networks
 from regsearch.shapes import Cost, MisfitError, through
-from regsearch.spec import Spec
+from regsearch.spec import Spec, Training
 
 CACHE = 4 * 2**20
 """Bytes of patches that may train together on a CPU: about what the caches of one core serve well."""
@@ -75,7 +75,7 @@ def measure(spec: Spec, shape: Shape) -> dict[Network, Size]:
         at = f" at width {network.width}" if network.width else ""
         seen = shape.at(network.width)
         try:
-            found[network] = _size(weigh(network, seen.image, seen.classes), spec.training.batch_size)
+            found[network] = _size(weigh(network, seen.image, seen.classes), spec.training)
         except MisfitError as misfit:
             problems.append(spec.problem((*where, *misfit.where), f"expected {misfit.expected}{at}"))
     if problems:
@@ -99,9 +99,11 @@ def weigh(network: Network, image: tuple[int, int, int], classes: int) -> Cost:
     return cost + Cost(activations=prod(image))
 
 
-def _size(cost: Cost, batch: int) -> Size:
+def _size(cost: Cost, training: Training) -> Size:
     # Activations and patches are held once for the backward pass and once more as gradients; the weights'
-    # copies are themselves, their gradients, two of the optimizer's and one in passing.
-    kept = max(2 * batch, SCORED_AT_ONCE) * (cost.activations + cost.patches)
-    largest = cost.largest * batch * _FLOAT
-    return Size(cost.weights, cost.penalised, cost.work, largest, _FLOAT * (5 * cost.weights + kept))
+    # copies are themselves, their gradients, two of the optimizer's, one in passing, and those that count
+    # where a network may stop early.
+    copies = 5 if training.early_stopping is None else 6
+    kept = max(2 * training.batch_size, SCORED_AT_ONCE) * (cost.activations + cost.patches)
+    largest = cost.largest * training.batch_size * _FLOAT
+    return Size(cost.weights, cost.penalised, cost.work, largest, _FLOAT * (copies * cost.weights + kept))
