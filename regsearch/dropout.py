@@ -42,8 +42,20 @@ class Dropout(keras.layers.Dropout):
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Drops and scales while training."""
-        if not training or self.rate == 0:
-            return inputs
-        seed, step = tf.unstack(self.seed_generator.next())
-        position = tf.reshape(tf.range(tf.size(inputs)), tf.shape(inputs))
-        return tf.where(kept(position, self.rate, seed, step), inputs / (1 - self.rate), 0.0)
+        return _dropped(self, inputs, tf.shape(inputs)) if training and self.rate else inputs
+
+
+class SpatialDropout2D(keras.layers.SpatialDropout2D):
+    """Keras's SpatialDropout2D, likewise: a place of the mask is one channel of one image."""
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Drops whole channels and scales the others while training."""
+        batch, *_, channels = tf.unstack(tf.shape(inputs))
+        return _dropped(self, inputs, (batch, 1, 1, channels)) if training and self.rate else inputs
+
+
+def _dropped(layer: Any, inputs: tf.Tensor, shape: Any) -> tf.Tensor:
+    """What is left of a layer's inputs under a mask of `shape`."""
+    seed, step = tf.unstack(layer.seed_generator.next())
+    position = tf.reshape(tf.range(tf.reduce_prod(shape)), shape)
+    return tf.where(kept(position, layer.rate, seed, step), inputs / (1 - layer.rate), 0.0)

@@ -122,6 +122,16 @@ def _pair(value: Any) -> Any:
     return tuple(value)
 
 
+def _margins(value: Any) -> Any:
+    """As Keras takes padding: one number all round, [height, width], or [[top, bottom], [left, right]]."""
+    sides = value if isinstance(value, list | tuple) else (value, value)
+    pairs = tuple(tuple(side) if isinstance(side, list | tuple) else (side, side) for side in sides)
+    whole = all(type(one) is int and 0 <= one < 2**31 for pair in pairs for one in pair)
+    if len(pairs) != 2 or any(len(pair) != 2 for pair in pairs) or not whole:
+        raise wrong("a whole number from 0, [height, width], or [[top, bottom], [left, right]]")
+    return pairs
+
+
 def _no_repeats(values: tuple[Any, ...]) -> tuple[Any, ...]:
     for index, value in enumerate(values):
         if value in values[:index]:
@@ -146,10 +156,20 @@ class _Distinct(AfterValidator):
 NonEmpty = _NonEmpty(_sequence)
 Distinct = _Distinct(_no_repeats)
 _POSITIVE = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
+_ANY = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
+_TWO = {"type": "array", "items": _ANY, "minItems": 2, "maxItems": 2}
 Pair = Annotated[
     tuple[Positive, Positive],
     BeforeValidator(_pair),
     WithJsonSchema({"anyOf": [_POSITIVE, {"type": "array", "items": _POSITIVE, "minItems": 2, "maxItems": 2}]}),
+]
+
+Margins = Annotated[
+    tuple[tuple[int, int], tuple[int, int]],
+    BeforeValidator(_margins),
+    WithJsonSchema(
+        {"anyOf": [_ANY, {"type": "array", "items": {"anyOf": [_ANY, _TWO]}, "minItems": 2, "maxItems": 2}]}
+    ),
 ]
 
 

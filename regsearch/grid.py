@@ -8,8 +8,8 @@ from itertools import groupby
 from typing import Any
 
 from regsearch.fields import Count
-from regsearch.layers import LayerBase
-from regsearch.penalties import NONE, PenaltyBase
+from regsearch.layers import LayerBase, Penalised
+from regsearch.penalties import NONE, PenaltyBase, Shares
 from regsearch.spec import Spec
 
 WIDTHS = "at every width"
@@ -24,11 +24,13 @@ class Network:
         name: as in the table's column `architecture`.
         width: None where `architectures` lists networks by name.
         layers: the spec's layers; sizes still follow the width.
+        penalised: which of their kernels the penalty is over.
     """
 
     name: str
     width: int | None
     layers: tuple[LayerBase, ...]
+    penalised: Penalised = "all"
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,9 @@ class Cell:
         """The penalty's name in tables."""
         return self.penalty.name if self.penalty else NONE
 
-    @property
-    def shares(self) -> tuple[float, float, float]:
-        """The strengths (l1, l2, decay): lambda times the penalty's shares."""
-        l1, l2, decay = self.penalty.shares if self.penalty else (0.0, 0.0, 0.0)
+    def shares(self, penalised: int) -> Shares:
+        """The strengths (l1, l2, decay) with so many penalised weights: lambda times the penalty's shares."""
+        l1, l2, decay = self.penalty.shares(penalised) if self.penalty else (0.0, 0.0, 0.0)
         return self.lam * l1, self.lam * l2, self.lam * decay
 
 
@@ -75,10 +76,11 @@ class Population:
 
 def networks(spec: Spec) -> tuple[Network, ...]:
     """The architectures of a spec, at each width."""
+    which = spec.training.penalised
     if spec.architecture is not None:
         layers = spec.architecture.layers
-        return tuple(Network(f"w{width}", width, layers) for width in spec.architecture.widths)
-    return tuple(Network(item.name, None, item.layers) for item in spec.architectures or ())
+        return tuple(Network(f"w{width}", width, layers, which) for width in spec.architecture.widths)
+    return tuple(Network(item.name, None, item.layers, which) for item in spec.architectures or ())
 
 
 Strength = tuple[PenaltyBase | None, float]
@@ -162,12 +164,14 @@ def _data(spec: Spec, content: str) -> dict[str, Any]:
 def _training(spec: Spec) -> dict[str, Any]:
     optimizer = spec.training.optimizer
     settings = optimizer.model_dump(exclude={"learning_rate"}, exclude_defaults=True)
-    steps = spec.training.steps_per_epoch
+    steps, schedule = spec.training.steps_per_epoch, spec.training.schedule
     return {
         "optimizer": {optimizer.kind: settings},
         "batch_size": spec.training.batch_size,
         "epochs": spec.training.epochs,
         **({"steps_per_epoch": steps} if steps else {}),
+        **spec.training.model_dump(include={"penalised", "early_stopping"}, exclude_defaults=True),
+        **({"schedule": {schedule.kind: schedule.model_dump(exclude_defaults=True)}} if schedule else {}),
     }
 
 
@@ -183,6 +187,10 @@ def _layer(layer: LayerBase, width: int | None) -> dict[str, Any]:
 
 
 def _plain(value: Any, width: int | None) -> Any:
+    if isinstance(value, LayerBase):
+        return _layer(value, width)
+    if isinstance(value, tuple):
+        return tuple(_plain(part, width) for part in value)
     if not isinstance(value, Count):
         return value
     return value.at(width) if value.of == "width" and width is not None else str(value)

@@ -1,4 +1,4 @@
-"""The penalties a spec may name: what lambda is multiplied with, over the kernels of Conv2D and Dense."""
+"""The penalties a spec may name: what lambda is multiplied with, over the penalised kernels."""
 
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -9,6 +9,9 @@ from regsearch.fields import Named, Number, one_of
 
 NONE = "none"
 """The penalty of a network trained with lambda 0: one network serves every penalty."""
+
+Shares = tuple[float, float, float]
+"""The shares (l1, l2, decay) of lambda."""
 
 
 class PenaltyBase(Named):
@@ -23,10 +26,9 @@ class PenaltyBase(Named):
         """The name in tables."""
         return self.kind
 
-    @property
     @abstractmethod
-    def shares(self) -> tuple[float, float, float]:
-        """The shares (l1, l2, decay) of lambda."""
+    def shares(self, penalised: int) -> Shares:
+        """The shares of lambda in a network of so many penalised weights."""
 
 
 class L1(PenaltyBase):
@@ -34,8 +36,7 @@ class L1(PenaltyBase):
 
     kind: ClassVar[str] = "l1"
 
-    @property
-    def shares(self) -> tuple[float, float, float]:
+    def shares(self, penalised: int) -> Shares:  # noqa: ARG002 - a sum is the same whatever its length
         """All of lambda is L1."""
         return 1.0, 0.0, 0.0
 
@@ -45,8 +46,7 @@ class L2(PenaltyBase):
 
     kind: ClassVar[str] = "l2"
 
-    @property
-    def shares(self) -> tuple[float, float, float]:
+    def shares(self, penalised: int) -> Shares:  # noqa: ARG002 - a sum is the same whatever its length
         """All of lambda is L2."""
         return 0.0, 1.0, 0.0
 
@@ -63,10 +63,29 @@ class L1L2(PenaltyBase):
         """The name in tables, with the ratio: `l1_l2-0.5`."""
         return f"{self.kind}-{self.ratio!r}"
 
-    @property
-    def shares(self) -> tuple[float, float, float]:
+    def shares(self, penalised: int) -> Shares:  # noqa: ARG002 - a sum is the same whatever its length
         """`ratio` of lambda is L1, the rest L2."""
         return self.ratio, 1.0 - self.ratio, 0.0
+
+
+class L1Mean(PenaltyBase):
+    """λ·Σ|w|/N over the N penalised weights: the guess that a penalty should not grow with them, built in."""
+
+    kind: ClassVar[str] = "l1_mean"
+
+    def shares(self, penalised: int) -> Shares:
+        """A weight's part of lambda is L1."""
+        return 1.0 / penalised, 0.0, 0.0
+
+
+class L2Mean(PenaltyBase):
+    """λ·Σw²/N over the N penalised weights."""
+
+    kind: ClassVar[str] = "l2_mean"
+
+    def shares(self, penalised: int) -> Shares:
+        """A weight's part of lambda is L2."""
+        return 0.0, 1.0 / penalised, 0.0
 
 
 class Decoupled(PenaltyBase):
@@ -74,13 +93,14 @@ class Decoupled(PenaltyBase):
 
     kind: ClassVar[str] = "decoupled"
 
-    @property
-    def shares(self) -> tuple[float, float, float]:
+    def shares(self, penalised: int) -> Shares:  # noqa: ARG002 - a sum is the same whatever its length
         """All of lambda is decay."""
         return 0.0, 0.0, 1.0
 
 
-PENALTIES: dict[str, type[PenaltyBase]] = {penalty.kind: penalty for penalty in (L1, L2, L1L2, Decoupled)}
+PENALTIES: dict[str, type[PenaltyBase]] = {
+    penalty.kind: penalty for penalty in (L1, L2, L1L2, L1Mean, L2Mean, Decoupled)
+}
 
 if TYPE_CHECKING:
     Penalty = PenaltyBase

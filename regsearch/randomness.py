@@ -14,9 +14,13 @@ def stream(seed: int, purpose: int, *index: int) -> np.random.Generator:
     return np.random.default_rng([seed, purpose, *index])
 
 
-def layer_seed(seed: int, purpose: int, layer: int) -> int:
-    """A Keras seed for one layer's start or dropout masks."""
-    return int(stream(seed, purpose, layer).integers(2**31))
+def layer_seed(seed: int, purpose: int, *layer: int) -> int:
+    """A Keras seed for one layer's start or dropout masks; `layer` says where it stands.
+
+    NumPy fills short keys up with zeros, so that (2,) and (2, 0) are one stream: no two layers may differ in
+    that alone.
+    """
+    return int(stream(seed, purpose, *layer).integers(2**31))
 
 
 def batches(seed: int, epoch: int, size: int, batch_size: int, steps: int | None = None) -> NDArray[np.int32]:

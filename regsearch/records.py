@@ -49,7 +49,8 @@ class Epoch:
 class Trial:
     """One row of the ledger, `trials.csv`: one trained network.
 
-    Losses and accuracies are those of the last epoch; a network that diverged has none.
+    Losses and accuracies are those of the last epoch, or of the one whose weights early stopping restored; a
+    network that diverged has none.
     """
 
     trial: str
@@ -116,7 +117,12 @@ class Record:
 
 
 def completed(
-    cell: Cell, counts: Counts, epochs: list[Epoch], test: tuple[float, float | None], seconds: float
+    cell: Cell,
+    counts: Counts,
+    epochs: list[Epoch],
+    test: tuple[float, float | None],
+    seconds: float,
+    counted: int | None = None,
 ) -> Record:
     """The record of a network that trained to its last epoch; one whose test loss is no number diverged in it.
 
@@ -126,11 +132,12 @@ def completed(
         epochs: the start and every epoch.
         test: loss and accuracy on the test data; no accuracy where targets are numbers.
         seconds: what it took, compiling included.
+        counted: the epoch whose weights, and so whose numbers, count; the last unless given.
     """
     last = epochs[-1]
     if not math.isfinite(test[0]):
         return diverged(cell, counts, epochs[:-1], last.epoch, seconds)
-    trained = epochs[1:]
+    scored, trained = last if counted is None else epochs[counted], epochs[1:]
     best = min(trained, key=lambda epoch: epoch.validation_loss)
     trial = Trial.of(
         cell,
@@ -138,14 +145,14 @@ def completed(
         "completed",
         epochs=last.epoch,
         best_epoch=best.epoch,
-        train_loss=last.train_loss,
-        penalty_value=last.penalty_value,
-        validation_loss=last.validation_loss,
-        validation_accuracy=last.validation_accuracy,
+        train_loss=scored.train_loss,
+        penalty_value=scored.penalty_value,
+        validation_loss=scored.validation_loss,
+        validation_accuracy=scored.validation_accuracy,
         test_loss=test[0],
         test_accuracy=test[1],
-        sum_abs_weights=last.sum_abs_weights,
-        sum_squared_weights=last.sum_squared_weights,
+        sum_abs_weights=scored.sum_abs_weights,
+        sum_squared_weights=scored.sum_squared_weights,
         max_gradient_norm=max(epoch.gradient_norm or 0.0 for epoch in trained),
         seconds=seconds,
     )

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from regsearch.datasets import Arrays, Loss, Split
 from regsearch.grid import Cell, Population
@@ -15,7 +16,9 @@ from regsearch.networks import build, counts, kernels
 from regsearch.optimizers import OptimizerBase
 from regsearch.randomness import batches
 from regsearch.records import Epoch, Record, columns, completed, diverged
-from regsearch.spec import Training
+from regsearch.schedules import Cosine, Piecewise
+from regsearch.sizing import weigh
+from regsearch.spec import EarlyStopping, Training
 from regsearch.state import StateFile
 
 SCORED_AT_ONCE = 1024
@@ -42,17 +45,19 @@ def train(population: Population, split: Split, training: Training, state: State
 def _train_one(cell: Cell, split: Split, training: Training, state: StateFile | None) -> Record:
     keras.backend.clear_session()
     started = time.perf_counter()
-    l1, l2, decay = cell.shares
     image = split.train[0].shape[1:]
+    l1, l2, decay = cell.shares(weigh(cell.network, image, split.classes).penalised)
     model = build(cell.network, image, split.classes, cell.seed, lambda: _regularizer(l1, l2))
-    optimizer = _optimizer(training.optimizer, cell.learning_rate, decay)
-    optimizer.exclude_from_weight_decay(_not_in(kernels(model), model.trainable_variables))
+    optimizer = _optimizer(training.optimizer, _rate(training, cell), decay)
+    penalised = kernels(model, cell.network.penalised)
+    optimizer.exclude_from_weight_decay(_not_in(penalised, model.trainable_variables))
     model.compile(
         optimizer,
         **_scoring(split.loss),
     )
     optimizer.build(model.trainable_variables)
-    recorder = _Recorder(cell.trial, model, optimizer, split.validation, started, state)
+    stopping = _Stopping(training.early_stopping) if training.early_stopping else None
+    recorder = _Recorder(cell.trial, model, penalised, optimizer, stopping, split.validation, started, state)
     recorder.resume()
     model.fit(
         _stream(split.train, cell, training, recorder.epoch),
@@ -62,14 +67,15 @@ def _train_one(cell: Cell, split: Split, training: Training, state: StateFile | 
         validation_data=split.validation,
         validation_batch_size=SCORED_AT_ONCE,
         shuffle=False,
-        callbacks=[recorder],
+        callbacks=[*filter(None, [stopping]), recorder],
         verbose=0,
     )
-    weights = counts(model)
+    weights = counts(model, cell.network.penalised)
     if recorder.diverged_epoch is not None:
         return diverged(cell, weights, recorder.epochs, recorder.diverged_epoch, recorder.seconds())
     test = _score(model, split.test)
-    return completed(cell, weights, recorder.epochs, test, recorder.seconds())
+    counted = stopping.best_epoch + 1 if stopping and stopping.restore_best_weights else None
+    return completed(cell, weights, recorder.epochs, test, recorder.seconds(), counted)
 
 
 def _regularizer(l1: float, l2: float) -> keras.regularizers.Regularizer | None:
@@ -95,7 +101,19 @@ def _scoring(loss: Loss) -> dict[str, Any]:
     return {"loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True), "metrics": metrics}
 
 
-def _optimizer(settings: OptimizerBase, learning_rate: float, decay: float) -> Any:
+def _rate(training: Training, cell: Cell) -> Any:
+    """The learning rate, or Keras's own schedule of it."""
+    rate, schedule, steps = cell.learning_rate, training.schedule, training.steps(cell.train_size)
+    if isinstance(schedule, Cosine):
+        return keras.optimizers.schedules.CosineDecay(rate, steps * training.epochs, schedule.alpha)
+    if isinstance(schedule, Piecewise):
+        last_steps = [epoch * steps - 1 for epoch in schedule.boundaries]
+        rates = [rate * factor for factor in schedule.factors]
+        return keras.optimizers.schedules.PiecewiseConstantDecay(last_steps, rates)
+    return rate
+
+
+def _optimizer(settings: OptimizerBase, learning_rate: Any, decay: float) -> Any:
     """Keras's optimizer, decaying by `decay` outside the loss (0: not at all), which also records gradient norms."""
     arguments = {**dict(settings), "learning_rate": learning_rate, "weight_decay": decay}
 
@@ -134,6 +152,27 @@ def _score(model: keras.Sequential, data: Arrays) -> tuple[float, float | None]:
     return scores["data_loss"], scores.get("accuracy")
 
 
+class _Stopping(keras.callbacks.EarlyStopping):
+    """Keras's own early stopping, which also goes on where a run was that ended."""
+
+    def __init__(self, settings: EarlyStopping) -> None:
+        super().__init__(monitor="val_data_loss", mode="min", **dict(settings))
+        self.seen: list[float] = []
+        self.best_before: list[NDArray[Any]] | None = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        super().on_train_begin(logs)
+        for epoch, loss in enumerate(self.seen):
+            self.on_epoch_end(epoch, {self.monitor: loss})
+        if self.best_before:
+            self.best_weights = self.best_before
+
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """The weights to restore."""
+        found = self.best_weights or self.best_before or []
+        return {f"best_{index}": weight for index, weight in enumerate(found)} if self.restore_best_weights else {}
+
+
 class _Recorder(keras.callbacks.Callback):
     """Keeps one `Epoch` for the start and each epoch, and stops a network whose loss is no longer finite."""
 
@@ -141,15 +180,18 @@ class _Recorder(keras.callbacks.Callback):
         self,
         trial: str,
         model: keras.Sequential,
+        penalised: list[keras.Variable],
         optimizer: Any,
+        stopping: _Stopping | None,
         validation: Arrays,
         started: float,
         state: StateFile | None,
     ) -> None:
         super().__init__()
         self.started, self.state, self.seconds_before = started, state, 0.0
+        self.stopping = stopping
         self.trial, self.network, self.optimizer, self.validation = trial, model, optimizer, validation
-        self.kernels = kernels(model)
+        self.kernels = penalised
         self.epochs: list[Epoch] = []
         self.epoch = 0
         self.diverged_epoch: int | None = None
@@ -163,7 +205,10 @@ class _Recorder(keras.callbacks.Callback):
         variables = self.variables()
         shapes = {name: (tuple(variable.shape), variable.dtype) for name, variable in variables.items()}
         rows = {"rows": ((None, len(_MEASURES)), np.float64), "seconds": ((), np.float64)}
-        if self.state is None or (saved := self.state.load({**rows, **shapes})) is None:
+        restores = self.stopping is not None and self.stopping.restore_best_weights
+        weights = self.network.get_weights() if restores else []
+        best = {f"best_{index}": (weight.shape, weight.dtype) for index, weight in enumerate(weights)}
+        if self.state is None or (saved := self.state.load({**rows, **shapes, **best})) is None:
             return
         for name, variable in variables.items():
             variable.assign(saved[name])
@@ -172,13 +217,21 @@ class _Recorder(keras.callbacks.Callback):
             measures: dict[str, Any] = dict(zip(_MEASURES, values, strict=True))
             self.epochs.append(Epoch(self.trial, number, **measures))
         self.epoch, self.seconds_before = len(self.epochs) - 1, float(saved["seconds"])
+        if self.stopping:
+            self.stopping.seen = [epoch.validation_loss for epoch in self.epochs[1:]]
+            self.stopping.best_before = [saved[name] for name in best]
 
     def save(self) -> None:
         """Saves the state, if that is due."""
-        if self.state and self.state.due() and self.epoch < self.params["epochs"]:
+        ends = self.model.stop_training or self.epoch == self.params["epochs"]
+        if self.state and self.state.due() and not ends:
             rows = np.array([[getattr(epoch, name) for name in _MEASURES] for epoch in self.epochs], np.float64)
             variables = {name: variable.numpy() for name, variable in self.variables().items()}
-            self.state.save({"rows": rows, "seconds": self.seconds(), **variables})
+            self.state.save({"rows": rows, "seconds": self.seconds(), **variables, **self.best_weights()})
+
+    def best_weights(self) -> dict[str, NDArray[Any]]:
+        """The weights that early stopping would restore."""
+        return self.stopping.weights() if self.stopping else {}
 
     def variables(self) -> dict[str, Any]:
         """Everything that changes from epoch to epoch."""

@@ -42,7 +42,7 @@ KEYS = {
         "layers": "Keras's layers with Keras's arguments. The last gives one number a class: `units: classes`.",
     },
     "Grid": {
-        "penalties": "l1, l2, {l1_l2: {ratio: 0.5}}, decoupled: over the kernels of Conv2D and Dense.",
+        "penalties": "l1, l2, {l1_l2: {ratio: 0.5}}, l1_mean, l2_mean, decoupled: over the penalised kernels.",
         "lambdas": "A list, or a range {from: 1e-5, to: 1, per_decade: 2, zero: true}.",
         "seeds": "A number of seeds, or a list of them; each has its own split, start and order of batches.",
         "learning_rates": "Several learning rates, in place of the optimizer's.",
@@ -62,7 +62,15 @@ KEYS = {
         "batch_size": "Images a step.",
         "epochs": "Passes over the training images, or parts of `steps_per_epoch` steps.",
         "steps_per_epoch": "Steps between two scores, in place of one pass over the training images.",
+        "schedule": "What the learning rate is multiplied with: cosine, or piecewise with boundaries in epochs.",
+        "early_stopping": "Ends a network's training once its validation loss no longer falls.",
+        "penalised": "Which kernels the penalty is over: all (the default), or those of convolutions.",
         "memory_gib": "What the networks that train together may take in one worker.",
+    },
+    "EarlyStopping": {
+        "patience": "After how many epochs in a row without a better validation loss it stops.",
+        "min_delta": "By how much a loss must be lower to be better.",
+        "restore_best_weights": "Whether the weights of the best epoch count, rather than those of the last.",
     },
 }
 """What editors show of each key."""

@@ -34,10 +34,11 @@ from regsearch.fields import (
     Text,
     wrong,
 )
-from regsearch.layers import LAYERS, Layers
+from regsearch.layers import LAYERS, Layers, Penalised, every
 from regsearch.optimizers import OPTIMIZERS, Optimizer
 from regsearch.penalties import PENALTIES, Penalty
 from regsearch.problems import location, message
+from regsearch.schedules import SCHEDULES, Piecewise, Schedule
 from regsearch.source import Location, Source
 
 DatasetName = Literal["digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "npz", "images", "planted"]
@@ -236,6 +237,14 @@ class Grid(Section):
         return self.seeds if isinstance(self.seeds, tuple) else tuple(range(self.seeds))
 
 
+class EarlyStopping(Section):
+    """Keras's EarlyStopping on the validation data loss."""
+
+    patience: Annotated[Integer, Field(ge=0, le=100_000)]
+    min_delta: Annotated[Number, Field(ge=0)] = 0.0
+    restore_best_weights: Flag = False
+
+
 class Training(Section):
     """How each network is trained.
 
@@ -248,11 +257,25 @@ class Training(Section):
     batch_size: Positive = 32
     epochs: Annotated[Positive, Field(le=100_000)]
     steps_per_epoch: Positive | None = None
+    schedule: Schedule | None = None
+    early_stopping: EarlyStopping | None = None
+    penalised: Penalised = "all"
     memory_gib: Annotated[Number, Field(gt=0, le=1e6)] = 2.0
 
     def steps(self, train_size: int) -> int:
         """Steps of an epoch."""
         return self.steps_per_epoch or -(-train_size // self.batch_size)
+
+    def factors(self, train_size: int, epoch: int) -> list[float]:
+        """What the learning rate is multiplied with in each step of an epoch, counted from 1."""
+        steps = self.steps(train_size)
+        if self.schedule is None:
+            return [1.0] * steps
+        return [self.schedule.factor(step, steps, self.epochs) for step in range((epoch - 1) * steps, epoch * steps)]
+
+    def largest_and_mean_factor(self) -> tuple[float, float]:
+        """The largest of all these factors, and their mean."""
+        return (self.schedule.largest(), self.schedule.mean(self.epochs)) if self.schedule else (1.0, 1.0)
 
 
 class Spec(Section):
@@ -298,7 +321,8 @@ class Spec(Section):
 
 SECTIONS: dict[str, type[Section]] = {
     "dataset": Dataset, "architecture": Architecture, "architectures": NamedArchitecture, "grid": Grid,
-    "training": Training, ":range": LambdaRange, **LAYERS, **OPTIMIZERS, **PENALTIES,
+    "training": Training, "early_stopping": EarlyStopping, ":range": LambdaRange, **LAYERS, **OPTIMIZERS,
+    **PENALTIES, **SCHEDULES,
 }  # fmt: skip
 """The parts of a spec by the key, or the name of a choice, that they stand under."""
 
@@ -353,6 +377,13 @@ def _across_fields(spec: Spec) -> list[tuple[Location, str]]:
             found.append((here, f"expected different networks, got {item.name!r} with the layers of {same[0]!r}"))
         if any(count.of == "width" for layer in item.layers for count in layer.counts()):
             found.append(((*here, "layers"), "expected sizes as numbers, got `width`, which only `architecture` has"))
+    if spec.training.penalised == "convolutions":
+        stacks = [("the layers", spec.architecture.layers)] if spec.architecture else []
+        stacks += [(f"the layers of {item.name}", item.layers) for item in spec.architectures or ()]
+        for got, layers in stacks:
+            if not any(layer.convolves for layer in every(layers)):
+                message = f"expected a convolution in every network, whose kernel is penalised, got none in {got}"
+                found.append((("training", "penalised"), message))
     rates, sizes_given = spec.grid.learning_rates, spec.grid.train_sizes
     if (spec.dataset.train is None) == (sizes_given is None):
         got = "neither" if sizes_given is None else "both"
@@ -366,6 +397,10 @@ def _across_fields(spec: Spec) -> list[tuple[Location, str]]:
     if rates is not None and "learning_rate" in optimizer.model_fields_set:
         message = "expected the learning rate in one place, got it here and in grid.learning_rates"
         found.append((("training", "optimizer", optimizer.kind, "learning_rate"), message))
+    schedule = spec.training.schedule
+    if isinstance(schedule, Piecewise) and schedule.boundaries[-1] >= spec.training.epochs:
+        message = f"expected epochs below training.epochs ({spec.training.epochs}), got {schedule.boundaries[-1]}"
+        found.append((("training", "schedule", schedule.kind, "boundaries"), message))
     trials = _trials(spec)
     if trials > spec.grid.max_trials:
         message = f"expected at most {spec.grid.max_trials:,} trials, got {trials:,}: raise grid.max_trials if meant"

@@ -14,7 +14,7 @@ from regsearch.datasets import Images, Shape
 from regsearch.grid import Cell, Network
 from regsearch.how import How, Site
 from regsearch.interrupt import at_checkpoints
-from regsearch.layers import Conv2D
+from regsearch.layers import every
 from regsearch.ledger import Ledger, read_trials
 from regsearch.progress import Reporter
 from regsearch.records import Record
@@ -186,9 +186,9 @@ def _lowerings(sizes: dict[Network, Size], how: How, device: str) -> dict[str, l
     """How each convolution of each network is computed."""
     return {
         network.name: [
-            how.lowering or size.lowering(layer.kernel_size, device)
-            for layer in network.layers
-            if isinstance(layer, Conv2D)
+            how.lowering or size.lowering(layer.arguments(network.width, 1)["kernel_size"], device)
+            for layer in every(network.layers)
+            if layer.convolves
         ]
         for network, size in sizes.items()
     }

@@ -211,7 +211,7 @@ class _Sample:
 
         scored = [max(1, int(share * count)) for count in (spec.dataset.validation, spec.dataset.test)]
         split = Split(some(size), some(scored[0]), some(scored[1]), seen.classes, seen.loss)
-        training = spec.training.model_copy(update={"steps_per_epoch": steps})
+        training = spec.training.model_copy(update={"steps_per_epoch": steps, "early_stopping": None})
         return cls(replace(job, population=Population(cells)), split, training)
 
     @property

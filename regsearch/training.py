@@ -20,6 +20,7 @@ from regsearch.records import Counts, Epoch, Record, completed, diverged
 from regsearch.sizing import KEPT_COMPILED, SCORED_AT_ONCE, Size
 from regsearch.spec import Training
 from regsearch.state import StateFile
+from regsearch.stopping import Patience
 
 
 def train(
@@ -83,12 +84,16 @@ class Scores:
         epochs: each of MEASURES, (epochs, MEASURES, members); the first entry is the start.
         finite: whether every step's total loss was a number, (epochs, members).
         test: data loss and accuracy on the test data, (2, members).
+        ended: the last epoch of each member, (members,).
+        counted: the epoch whose weights count, (members,).
         seconds_before: what the epochs took that an earlier run trained.
     """
 
     epochs: NDArray[np.float64]
     finite: NDArray[np.bool_]
     test: NDArray[np.float64]
+    ended: NDArray[np.int64]
+    counted: NDArray[np.int64]
     seconds_before: float = 0.0
 
 
@@ -96,6 +101,9 @@ MEASURES = (
     "train_loss", "penalty_value", "validation_loss", "validation_accuracy", "gradient_norm", "sum_abs_weights",
     "sum_squared_weights",
 )  # fmt: skip
+
+
+VALIDATION_LOSS = MEASURES.index("validation_loss")
 
 
 class Trainer:
@@ -114,7 +122,7 @@ class Trainer:
         lowering: str | None = None,
         compiled: bool = True,
     ) -> None:
-        self.members, self.batch_size, self.steps = members, training.batch_size, training.steps_per_epoch
+        self.members, self.settings = members, training
         self._losses = {"cross_entropy": self._cross_entropy, "squared_error": self._squared_error}[loss]
         self.model = PopulationModel(network, classes, members, size, device, lowering)
         self.model(tf.zeros((training.batch_size, *image)))
@@ -122,7 +130,12 @@ class Trainer:
         self.optimizer = _optimizer(training.optimizer)
         self.optimizer.build(self.weights)
         self.at_start = [variable.numpy() for variable in self.optimizer.variables]
+        # The weights that count of members that are finished, or were better before.
+        stops = training.early_stopping is not None
+        self.of_members = [variable for variable in self.model.variables if len(variable.shape)] if stops else []
+        self.kept = [tf.Variable(variable) for variable in self.of_members]
         compiled = compiled and "native" not in self.model.lowerings.values()
+        self.keep = tf.function(self._keep)
         self.epoch = tf.function(self._epoch, jit_compile=compiled)
         self.score_part = tf.function(self._score_part, jit_compile=compiled)
 
@@ -138,16 +151,16 @@ class Trainer:
         first = population.first
         shares = np.zeros((3, self.members), np.float32)
         for member, cell in enumerate(population.cells):
-            shares[:, member] = cell.shares
+            shares[:, member] = cell.shares(self.counts.penalised)
         l1, l2, decay = map(tf.constant, shares)
         self.model.start(first.seed)
         for variable, value in zip(self.optimizer.variables, self.at_start, strict=True):
             variable.assign(value)
-        self.optimizer.learning_rate.assign(first.learning_rate)
         x, y = tf.constant(split.train[0]), tf.constant(split.train[1])
         validation = _parts(split.validation)
         scored = tuple(map(tf.constant, validation))
-        nothing = np.full(self.members, np.nan)
+        nothing, settings = np.full(self.members, np.nan), self.settings
+        patience = Patience(settings.early_stopping, self.members)
         seconds_before = 0.0
         if state and (saved := state.load(self._state_shapes())):
             rows, finite, seconds_before = list(saved["rows"]), list(saved["finite"]), float(saved["seconds"])
@@ -156,24 +169,43 @@ class Trainer:
         else:
             scores, sums = self._score(validation, l1, l2)
             rows, finite = [self._row(nothing, sums, scores, nothing)], [np.ones(self.members, bool)]
+        for number, row in enumerate(rows[1:], 1):
+            patience.see(number, row[VALIDATION_LOSS])
         for number in range(len(rows), epochs + 1):
             checkpoint()
-            order = tf.constant(batches(first.seed, number, first.train_size, self.batch_size, self.steps))
-            found = self.epoch(x, y, order, *scored, l1, l2, decay).numpy().astype(np.float64)
+            order = batches(first.seed, number, first.train_size, settings.batch_size, settings.steps_per_epoch)
+            rates = first.learning_rate * np.array(settings.factors(first.train_size, number))
+            given = (tf.constant(order), tf.constant(rates, tf.float32), *scored, l1, l2, decay)
+            found = self.epoch(x, y, *given).numpy().astype(np.float64)
             train_loss, norm, ok, loss, accuracy, *sums = found
             rows.append(self._row(train_loss, np.array(sums), np.array([loss, accuracy]), norm))
             finite.append(ok > 0)
-            if not np.logical_and.reduce(finite).any():
+            patience.see(number, rows[-1][VALIDATION_LOSS])
+            if self.kept:
+                self.keep(tf.constant(patience.counts(number)))
+            going = np.logical_and.reduce(finite) & (patience.stopped == 0)
+            if not going[: len(population.cells)].any():
                 break
             if state and state.due() and number < epochs:
                 seconds = seconds_before + time.perf_counter() - started
                 variables = {name: variable.numpy() for name, variable in self._variables().items()}
                 state.save({"rows": rows, "finite": finite, "seconds": seconds, **variables})
-        return Scores(np.array(rows), np.array(finite), self._score(_parts(split.test), l1, l2)[0], seconds_before)
+        ended, counted = patience.ends(len(rows) - 1)
+        if self.kept:
+            self.keep(tf.constant(counted == len(rows) - 1))
+            for variable, kept in zip(self.of_members, self.kept, strict=True):
+                variable.assign(kept)
+        test = self._score(_parts(split.test), l1, l2)[0]
+        return Scores(np.array(rows), np.array(finite), test, ended, counted, seconds_before)
+
+    def _keep(self, which: tf.Tensor) -> None:
+        """Keeps the weights that members, (members,), have now."""
+        for variable, kept in zip(self.of_members, self.kept, strict=True):
+            kept.assign(tf.where(tf.reshape(which, (-1,) + (1,) * (len(kept.shape) - 1)), variable.value, kept))
 
     def _variables(self) -> dict[str, Any]:
         """Everything that changes from epoch to epoch: weights, moving averages, dropout's steps, the optimizer's."""
-        variables = [*self.model.variables, *self.optimizer.variables]
+        variables = [*self.model.variables, *self.optimizer.variables, *self.kept]
         return {f"variable_{index}": variable for index, variable in enumerate(variables)}
 
     def _state_shapes(self) -> dict[str, tuple[tuple[int | None, ...], Any]]:
@@ -227,7 +259,7 @@ class Trainer:
         return tf.concat([self._sums(x, y, counted), self._weigh(l1, l2)], axis=0)
 
     def _step(
-        self, x: tf.Tensor, y: tf.Tensor, l1: tf.Tensor, l2: tf.Tensor, decay: tf.Tensor
+        self, x: tf.Tensor, y: tf.Tensor, rate: tf.Tensor, l1: tf.Tensor, l2: tf.Tensor, decay: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """One step of every member: data loss, gradient norm, and whether the total loss is a number."""
         with tf.GradientTape() as tape:
@@ -239,14 +271,15 @@ class Trainer:
         flat = [tf.reshape(gradient, (self.members, -1)) for gradient in gradients]
         norm = tf.sqrt(tf.add_n([_totals(tf.square(gradient)) for gradient in flat]))
         for kernel in self.model.kernels:
-            shrink = self.optimizer.learning_rate.value * decay
+            shrink = rate * decay
             kernel.assign(kernel.value * (1 - tf.reshape(shrink, (-1,) + (1,) * (len(kernel.shape) - 1))))
+        self.optimizer.learning_rate.assign(rate)
         self.optimizer.apply(gradients, self.weights)
         return data_loss, norm, tf.math.is_finite(total)
 
     def _epoch(
-        self, x: tf.Tensor, y: tf.Tensor, order: tf.Tensor, vx: tf.Tensor, vy: tf.Tensor, counted: tf.Tensor,
-        l1: tf.Tensor, l2: tf.Tensor, decay: tf.Tensor,
+        self, x: tf.Tensor, y: tf.Tensor, order: tf.Tensor, rates: tf.Tensor, vx: tf.Tensor, vy: tf.Tensor,
+        counted: tf.Tensor, l1: tf.Tensor, l2: tf.Tensor, decay: tf.Tensor,
     ) -> tf.Tensor:  # fmt: skip
         """One epoch of every member, and its validation scores.
 
@@ -254,6 +287,7 @@ class Trainer:
             x: training images, (n, height, width, channels).
             y: their labels (n,), or targets (n, q).
             order: the indices of each step's batch, (steps, batch).
+            rates: the learning rate of each step, (steps,).
             vx: validation images in parts, (parts, images, height, width, channels).
             vy: theirs, (parts, images) or (parts, images, q).
             counted: 1 for each image that counts, 0 for what fills the last part up.
@@ -268,7 +302,7 @@ class Trainer:
         loss, norm, finite = tf.zeros(self.members), tf.zeros(self.members), tf.ones(self.members, tf.bool)
         for step in tf.range(order.shape[0]):
             rows = order[step]
-            found = self._step(tf.gather(x, rows), tf.gather(y, rows), l1, l2, decay)
+            found = self._step(tf.gather(x, rows), tf.gather(y, rows), rates[step], l1, l2, decay)
             loss, norm, finite = loss + found[0], tf.maximum(norm, found[1]), finite & found[2]
         scored = tf.zeros((2, self.members))
         for part in tf.range(vx.shape[0]):
@@ -311,8 +345,9 @@ def _record(
     """One member's record; it diverged in the first epoch that is not all numbers."""
     cell = population.cells[member]
     epochs: list[Epoch] = []
+    trained = slice(scores.ended[member] + 1)
     for number, (values, finite) in enumerate(
-        zip(scores.epochs[:, :, member], scores.finite[:, member], strict=True)
+        zip(scores.epochs[trained, :, member], scores.finite[trained, member], strict=True)
     ):
         named = dict(zip(MEASURES, map(float, values), strict=True))
         if number == 0:
@@ -324,4 +359,5 @@ def _record(
             return diverged(cell, counts, epochs, number, seconds)
         epochs.append(epoch)
     accuracy = float(scores.test[1, member]) if labelled else None
-    return completed(cell, counts, epochs, (float(scores.test[0, member]), accuracy), seconds)
+    test, counted = (float(scores.test[0, member]), accuracy), int(scores.counted[member])
+    return completed(cell, counts, epochs, test, seconds, counted)

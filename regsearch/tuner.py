@@ -22,6 +22,7 @@ from regsearch.ledger import unusable
 from regsearch.networks import build
 from regsearch.penalties import NONE
 from regsearch.records import Record, Trial
+from regsearch.sizing import weigh
 
 FOLDER = "keras_tuner"
 SAVE_SECONDS = 5.0
@@ -178,8 +179,8 @@ class GridHyperModel(kt.HyperModel):
     def build(self, hp: kt.HyperParameters) -> keras.Sequential:
         """The untrained network, with its regularizers."""
         cell = self.cells[tuple(hp.get(name) for name in _AXES)]
-        l1, l2, _ = cell.shares
         seen = self.shape.at(cell.network.width)
+        l1, l2, _ = cell.shares(weigh(cell.network, seen.image, seen.classes).penalised)
         return build(cell.network, seen.image, seen.classes, cell.seed, lambda: keras.regularizers.L1L2(l1, l2))
 
 

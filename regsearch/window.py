@@ -5,17 +5,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Window:
-    """How a kernel or pool slides: what Keras calls kernel size (or pool size), strides and padding."""
+    """How a kernel or pool slides: what Keras calls kernel or pool size, strides, padding and dilation rate."""
 
     size: tuple[int, int]
     strides: tuple[int, int]
     padding: str
+    dilation: tuple[int, int] = (1, 1)
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """The height and width that it spans, the gaps of its dilation included."""
+        (down, right), (rows, columns) = self.size, self.dilation
+        return (down - 1) * rows + 1, (right - 1) * columns + 1
 
     def output(self, height: int, width: int) -> tuple[int, int]:
         """The height and width that come out."""
         return (
-            _output(height, self.size[0], self.strides[0], self.padding),
-            _output(width, self.size[1], self.strides[1], self.padding),
+            _output(height, self.reach[0], self.strides[0], self.padding),
+            _output(width, self.reach[1], self.strides[1], self.padding),
         )
 
     def pads(self, height: int, width: int) -> list[list[int]]:
@@ -23,7 +30,7 @@ class Window:
         if self.padding == "valid":
             return [[0, 0], [0, 0]]
         found = []
-        for n, k, s in zip((height, width), self.size, self.strides, strict=True):
+        for n, k, s in zip((height, width), self.reach, self.strides, strict=True):
             total = max((_output(n, k, s, self.padding) - 1) * s + k - n, 0)
             found.append([total // 2, total - total // 2])
         return found

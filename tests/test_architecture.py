@@ -11,11 +11,13 @@ PACKAGE = Path(regsearch.__file__).parent
 
 # Each module may import those above it, and no other of ours.
 ORDER = [
-    "errors", "interrupt", "backend", "source", "fields", "layers", "optimizers", "penalties", "problems", "spec", "schema", "init",
-    "randomness", "grid", "records", "ledger", "faults", "state", "planted", "datasets.data", "datasets.download",
-    "datasets.archives", "datasets.named", "datasets.npz", "datasets.images", "datasets.split", "datasets.catalogue",
-    "datasets", "window", "sizing", "dropout", "networks", "reference", "convolution", "population", "training", "jobs",
-    "dispatch", "workers", "cluster", "shards", "how", "tuner", "folder", "analysis.curves",
+    "errors", "interrupt", "backend", "source", "fields", "layers", "optimizers", "penalties", "schedules", "problems",
+    "spec", "schema", "init", "randomness", "grid", "records", "ledger", "faults", "state", "stopping", "planted",
+    "datasets.data", "datasets.download", "datasets.archives", "datasets.named", "datasets.npz", "datasets.images",
+    "datasets.split", "datasets.catalogue", "datasets", "window", "shapes", "sizing", "dropout", "networks", "reference",
+    "convolution", "members", "members.layer", "members.kernels", "members.plain", "members.dropping",
+    "members.normalization", "population", "training", "jobs", "dispatch", "workers", "cluster", "shards", "how", "tuner",
+    "folder", "analysis.curves",
     "analysis.response", "analysis.optimum", "analysis.best_lambda", "analysis.regression", "analysis.scaling",
     "analysis.transfer", "analysis.mechanism", "analysis.stability", "analysis.verdict", "analysis.doubts",
     "analysis.suggestion", "analysis.calibration", "growth", "figures", "figures.canvas", "figures.best_against_weights",
@@ -61,7 +63,8 @@ def test_only_the_rooms_that_train_import_keras():
     heavy = {"tensorflow", "keras", "keras_tuner"}
     found = {name for name, path in modules() if heavy & {imported.split(".")[0] for imported in imports(path)}}
     assert found == {
-        "backend", "convolution", "datasets.images", "dropout", "networks", "population", "reference", "training", "tuner",
+        "backend", "convolution", "datasets.images", "dropout", "members.layer", "members.kernels", "members.plain",
+        "members.dropping", "members.normalization", "networks", "population", "reference", "training", "tuner",
     }  # fmt: skip
 
 

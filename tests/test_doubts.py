@@ -10,7 +10,7 @@ from regsearch.analysis.scaling import scaling
 from regsearch.analysis.verdict import Tables
 
 
-def told(best, missing=0, short=np.nan):
+def told(best, missing=0, short=np.nan, stopped_early=False):
     limits = best[["architecture", "penalty", "learning_rate", "train_size"]].assign(under_trained_below=short)
     tables = Tables(
         best,
@@ -19,7 +19,7 @@ def told(best, missing=0, short=np.nan):
         limits.reindex(columns=stability.COLUMNS),
         pd.DataFrame(columns=mechanism.COLUMNS),
     )
-    return doubts(tables, missing, 100)
+    return doubts(tables, missing, 100, stopped_early)
 
 
 def good(**columns):
@@ -47,6 +47,8 @@ def test_each_reason_is_told_once_with_what_to_do():
     assert "grid.refine" in coarse
     (rate,) = told(good().query("learning_rate == 0.1"))
     assert "grid.learning_rates" in rate
+    (stopped,) = told(good(), stopped_early=True)
+    assert stopped.startswith("Early stopping regularises too")
     assert told(good(), short=1e9)[0].startswith("l2, learning rate 0.1: at w300, w1000")
     assert "3 networks can rarely tell" in told(good().query("trainable_weights < 10_000"))[0]
 

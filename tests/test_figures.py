@@ -19,6 +19,7 @@ from regsearch.figures import best_against_weights, penalty_share, regret_map, r
 from regsearch.figures.canvas import GAP, places, saved, styled
 from regsearch.figures.gallery import KINDS, gallery
 from regsearch.optimizers import SGD
+from regsearch.penalties import L1, L2
 
 CHANCE = math.log(10)
 
@@ -39,8 +40,7 @@ def study(trials):
     found = list(curves(trials))
     best = best_lambda(found)
     sizes = {int(size): 100 for size in trials["train_size"].unique()}
-    shares = {"l2": (0.0, 1.0, 0.0), "l1": (1.0, 0.0, 0.0)}
-    limits = stability(found, SGD(), sizes, shares, CHANCE)
+    limits = stability(found, SGD(), sizes, [L1(), L2()], CHANCE)
     grown = pd.DataFrame(columns=mechanism.COLUMNS).astype(float).astype({"penalty": object})
     return response(found), Tables(best, scaling(best), transfer.transfer(found), limits, grown)
 

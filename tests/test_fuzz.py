@@ -39,7 +39,10 @@ architectures:
       - Activation: {activation: relu}
       - AveragePooling2D: {pool_size: 2, strides: 1, padding: valid}
       - Dropout: {rate: 0.25}
+      - Residual: [ZeroPadding2D, DepthwiseConv2D: {kernel_size: 3, depthwise_initializer: he_normal}, SpatialDropout2D: {rate: 0.1}]
+      - SeparableConv2D: {filters: 2, kernel_size: 1, dilation_rate: [1, 2], depth_multiplier: 2}
       - GlobalAveragePooling2D
+      - LayerNormalization: {epsilon: 1e-3}
       - Dense: {units: classes}
   - name: two
     layers:
@@ -48,12 +51,19 @@ architectures:
       - Dense: {units: 5, activation: tanh}
       - Dense: {units: classes}
 grid:
-  penalties: [l1, {l1_l2: {ratio: 0.5}}, decoupled]
+  penalties: [l1, {l1_l2: {ratio: 0.5}}, l2_mean, decoupled]
   lambdas: {from: 1e-3, to: 1, per_decade: 1, zero: true}
   seeds: [3, 4]
   learning_rates: [0.01, 0.1]
   train_sizes: [64, 128]
-training: {optimizer: AdamW, batch_size: 16, epochs: 3, memory_gib: 1}
+training:
+  optimizer: AdamW
+  batch_size: 16
+  epochs: 3
+  memory_gib: 1
+  penalised: all
+  schedule: {piecewise: {boundaries: [1], factors: [1, 0.1]}}
+  early_stopping: {patience: 1, min_delta: 0.01, restore_best_weights: true}
 """
 FROM_A_FILE = SPEC.replace("name: digits", "name: npz\n  path: images.npz")
 SPECS = [SPEC, EVERYTHING, FROM_A_FILE]

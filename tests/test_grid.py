@@ -1,9 +1,13 @@
 """The grid lists each network once, by a hash of all that determines its numbers."""
 
+import hashlib
+from pathlib import Path
+
 import pytest
 from conftest import parsed
 
-from regsearch.grid import cells, identity, populations
+from regsearch import datasets, spec
+from regsearch.grid import cells, identity, networks, populations
 
 
 def trials(*changes, engine="reference", content="digits"):
@@ -15,7 +19,7 @@ def test_lambda_0_is_trained_once_for_all_penalties():
     assert len(found) == len({cell.trial for cell in found}) == 2 * 2 * (2 * 2 + 1)
     zero = [cell for cell in found if cell.lam == 0]
     assert [cell.penalty_name for cell in zero] == ["none"] * 4
-    assert {cell.shares for cell in zero} == {(0.0, 0.0, 0.0)}
+    assert {cell.shares(9) for cell in zero} == {(0.0, 0.0, 0.0)}
 
 
 def test_a_grown_grid_holds_the_old_trials():
@@ -43,10 +47,40 @@ def test_a_grown_grid_holds_the_old_trials():
         ("momentum: 0.9", "momentum: 0.8"),
         ("batch_size: 32", "batch_size: 31"),
         ("epochs: 2", "epochs: 3"),
+        ("kernel_size: 3", "kernel_size: 3, groups: width"),
+        ("epochs: 2", "epochs: 2\n  penalised: convolutions"),
+        ("epochs: 2", "epochs: 2\n  schedule: cosine"),
+        ("epochs: 2", "epochs: 2\n  schedule: {cosine: {alpha: 0.1}}"),
+        ("epochs: 2", "epochs: 2\n  early_stopping: {patience: 1}"),
+        ("    - Flatten\n", "    - Residual: [Dense: {units: width}]\n    - Flatten\n"),
     ],
 )
 def test_whatever_changes_the_numbers_changes_the_trial(change):
     assert not set(trials()) & set(trials(change))
+
+
+@pytest.mark.parametrize(("config", "trials"), [
+    ("digits.yaml", ["tc5ae713548df", "tb59e92f52878", "t1dd13b8fa874", "t861d6b1b42de", "9d1ad3394dc874f1"]),
+    ("study/sgd.yaml", ["t53d4fbcf1b72", "tfe359847fe9c", "tdfd52a2a5fe3", "tc3e316ce65da", "8cf0fca5c88bbd80"]),
+    ("calibration/inverse.yaml", ["tcaf186022aaa", "t1905d718d957", "t109f899cf1d3", "t82b6e9abcba0", "6301e906d5723132"]),
+])  # fmt: skip
+def test_what_a_spec_may_newly_say_changes_no_trial_of_those_that_do_not_say_it(config, trials):
+    study = spec.load(Path(__file__).parent.parent / "configs" / config)
+    found = [cell.trial for cell in cells(study, "population", datasets.shape(study).content)]
+    whole = hashlib.sha256(" ".join(found).encode()).hexdigest()[:16]
+    assert [found[0], found[1], found[len(found) // 2], found[-1], whole] == trials
+
+
+@pytest.mark.parametrize("key", ["penalised: convolutions", "schedule: cosine", "early_stopping: {patience: 3}"])
+def test_what_changes_the_training_makes_another_study(key):
+    assert identity(parsed(), "digits") != identity(parsed(("epochs: 2", f"epochs: 2\n  {key}")), "digits")
+
+
+def test_the_width_goes_into_the_layers_of_a_residual():
+    inside = ("    - Flatten\n", "    - Flatten\n    - Residual: [Dense: {units: 36*width}]\n")
+    first, second = (network for network in networks(parsed(inside)))
+    assert first.layers == second.layers
+    assert len(set(trials(inside))) == len(trials(inside))
 
 
 def test_the_engine_and_the_data_behind_a_name_are_part_of_the_trial():

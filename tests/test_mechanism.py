@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from regsearch.analysis.mechanism import mechanism
+from regsearch.penalties import L1, L2, Decoupled, L2Mean
 
-SHARES = {"l1": (1.0, 0.0, 0.0), "l2": (0.0, 1.0, 0.0), "decoupled": (0.0, 0.0, 1.0)}
+PENALTIES = [penalty() for penalty in (L1, L2, L2Mean, Decoupled)]
 WEIGHTS = (100, 400, 1600)
 LAMBDA = 0.01
 
@@ -31,7 +32,7 @@ def made_up(penalty="l2", seeds=2):
 
 
 def test_the_sums_and_their_growth_are_those_of_the_start_and_the_end():
-    table = mechanism(*made_up(), SHARES)
+    table = mechanism(*made_up(), PENALTIES)
     assert table["sum_abs_weights_start"].tolist() == pytest.approx([n**0.75 for n in WEIGHTS])
     assert table["sum_squared_weights_end"].tolist() == pytest.approx([n**0.5 / 4 for n in WEIGHTS])
     assert table["sum_abs_weights_start_exponent"].tolist() == pytest.approx([0.75] * 3)
@@ -42,10 +43,11 @@ def test_the_sums_and_their_growth_are_those_of_the_start_and_the_end():
 @pytest.mark.parametrize(("penalty", "value", "gradient"), [
     ("l1", LAMBDA * 100**0.75, LAMBDA),
     ("l2", LAMBDA * 10, 2 * LAMBDA * 100**-0.25),
+    ("l2_mean", LAMBDA * 0.1, 2 * LAMBDA * 100**-1.25),
     ("decoupled", 0.0, LAMBDA * 100**-0.25),
 ])  # fmt: skip
 def test_the_penaltys_share_and_pull_follow_its_formula(penalty, value, gradient):
-    first = mechanism(*made_up(penalty), SHARES).iloc[0]
+    first = mechanism(*made_up(penalty), PENALTIES).iloc[0]
     assert first["penalty_share_start"] == pytest.approx(value / (value + 2.0))
     assert first["penalty_gradient_start"] == pytest.approx(gradient)
     assert first["penalty_gradient_end"] == pytest.approx(gradient if penalty == "l1" else gradient / 2)
@@ -54,8 +56,8 @@ def test_the_penaltys_share_and_pull_follow_its_formula(penalty, value, gradient
 def test_networks_that_diverged_or_are_not_there_leave_gaps_and_no_error():
     trials, epochs, best = made_up()
     trials.loc[trials["architecture"] == "w1", "status"] = "diverged"
-    table = mechanism(trials, epochs, best, SHARES)
+    table = mechanism(trials, epochs, best, PENALTIES)
     assert table["seeds"].tolist() == [2, 0, 2]
     assert np.isnan(table.loc[1, "sum_abs_weights_start"])
     assert table.loc[1, "sum_abs_weights_start_exponent"] == pytest.approx(0.75)
-    assert mechanism(trials, epochs, best.iloc[:0], SHARES).empty
+    assert mechanism(trials, epochs, best.iloc[:0], PENALTIES).empty

@@ -37,6 +37,24 @@ NETWORKS = {
     "dropout of the input": "Dropout: {rate: 0.3}|Conv2D: {filters: width, kernel_size: 3}|Flatten",
     "batch normalization": "Conv2D: {filters: width, kernel_size: 3}|BatchNormalization: {momentum: 0.8}|Flatten",
     "batch normalization of the input": "BatchNormalization: {scale: false}|Conv2D: {filters: width, kernel_size: 3}|Flatten",
+    "depthwise": "DepthwiseConv2D: {kernel_size: [2, 3], depth_multiplier: width, strides: 2, padding: same}|"
+    "DepthwiseConv2D: {kernel_size: 2, depth_multiplier: 2, dilation_rate: [2, 1], use_bias: false, activation: relu}|Flatten",
+    "separable": "SeparableConv2D: {filters: width, kernel_size: [3, 2], strides: [2, 1], padding: same, pointwise_initializer: he_normal}|"
+    "SeparableConv2D: {filters: 2*width, kernel_size: 3, depth_multiplier: 2, activation: tanh}|Flatten",
+    "dilation": "Conv2D: {filters: width, kernel_size: [3, 2], dilation_rate: [2, 3]}|"
+    "Conv2D: {filters: width, kernel_size: 3, dilation_rate: 2, padding: same}|Flatten",
+    "groups": "Conv2D: {filters: 2*width, kernel_size: 3}|Conv2D: {filters: 4, kernel_size: 2, groups: 2, strides: [1, 2]}|"
+    "Conv2D: {filters: 8, kernel_size: 2, groups: 4}|Flatten",
+    "padding and spatial dropout": "ZeroPadding2D|SpatialDropout2D: {rate: 0.4}|Conv2D: {filters: width, kernel_size: 3}|"
+    "SpatialDropout2D: {rate: 0.4}|ZeroPadding2D: {padding: [[0, 2], [1, 3]]}|Flatten",
+    "layer normalization": "Conv2D: {filters: width, kernel_size: 3}|LayerNormalization: {epsilon: 0.01}|Flatten|"
+    "Dense: {units: width}|LayerNormalization: {center: false}",
+    "layer normalization of the input": "LayerNormalization: {epsilon: 0.1}|Flatten|LayerNormalization: {scale: false}|Dense: {units: width}",
+    "residual": "Conv2D: {filters: width, kernel_size: 3}|"
+    "Residual: [Conv2D: {filters: width, kernel_size: 3, padding: same, activation: relu}, Conv2D: {filters: width, kernel_size: 1}]|"
+    "Flatten|Residual: [Dropout: {rate: 0.2}]",
+    "residual in residual": "Residual: [Conv2D: {filters: 1, kernel_size: 3, padding: same}, Dropout: {rate: 0.2}, "
+    "Residual: [BatchNormalization: {momentum: 0.8}, DepthwiseConv2D: {kernel_size: 3, padding: same}]]|Conv2D: {filters: width, kernel_size: 3}|Flatten",
     "batch normalization of features": "Conv2D: {filters: width, kernel_size: 3}|Flatten|BatchNormalization: {center: false}",
 }  # fmt: skip
 OPTIMIZERS = [
@@ -132,6 +150,74 @@ def test_every_optimizer_and_penalty_agrees_with_plain_keras(optimizer):
         agree(found[at], expected)
 
 
+def test_means_over_the_kernels_of_convolutions_agree_with_plain_keras():
+    mixed = layers("Conv2D: {filters: width, kernel_size: 3}|Residual: [SeparableConv2D: {filters: width, kernel_size: 1}]|"
+                   "Flatten|Dense: {units: 4}")  # fmt: skip
+    spec, population, split, size = one_step(
+        mixed, ("[l1, l2]", "[l1_mean, l2_mean]"), ("[0, 0.01, 0.1]", "[3]"),
+        ("training:\n", "training:\n  penalised: convolutions\n"),
+    )  # fmt: skip
+    assert size.penalised == 9 * 3 + 3 + 9
+    found = populate(spec, population, split, size)
+    for at in (0, 1):
+        (expected,) = reference.train(grid.Population(population.cells[at : at + 1]), split, spec.training)
+        agree(found[at], expected)
+        start, sums = found[at].epochs[1], ("sum_abs_weights", "sum_squared_weights")
+        assert start.penalty_value == pytest.approx(3 * getattr(start, sums[at]) / size.penalised, rel=1e-5)
+
+
+@pytest.mark.parametrize(("schedule", "optimizer"), [
+    ("{cosine: {alpha: 0.1}}", OPTIMIZER),
+    ("{piecewise: {boundaries: [1, 3], factors: [1, 0.5, 0.1]}}", "{AdamW: {learning_rate: 0.003}}"),
+])  # fmt: skip
+def test_every_schedule_agrees_with_plain_keras_and_moves_decay_too(schedule, optimizer):
+    change = ("epochs: 2", f"epochs: 4\n  schedule: {schedule}"), (OPTIMIZER, optimizer)
+    lasting = ("batch_size: 32", "batch_size: 45"), ("[l1, l2]", "[l2, decoupled]")
+    spec, population, split, size = study(*change, *lasting, ("[0, 0.01, 0.1]", "[0.1, 3]"))
+    found = populate(spec, population, split, size)
+    for at in (0, 3):
+        (expected,) = reference.train(grid.Population(population.cells[at : at + 1]), split, spec.training)
+        for one, other in zip(found[at].epochs, expected.epochs, strict=True):
+            for name in ("validation_loss", "sum_abs_weights", "sum_squared_weights"):
+                assert getattr(one, name) == pytest.approx(getattr(other, name), rel=1e-4), (one.epoch, name)
+
+
+EAGER = [("test: 50", "test: 50\n  label_noise: 0.5"), ("batch_size: 32", "batch_size: 30")]
+
+
+def stopping(restores):
+    early = f"{{patience: 2, restore_best_weights: {str(restores).lower()}}}"
+    return study(*EAGER, ("epochs: 2", f"epochs: 40\n  early_stopping: {early}"))
+
+
+@pytest.mark.parametrize("restores", [False, True])
+def test_early_stopping_agrees_with_plain_keras_and_leaves_the_others_untouched(restores):
+    spec, population, split, size = stopping(restores)
+    found = populate(spec, population, split, size)
+    through = populate(*study(*EAGER, ("epochs: 2", "epochs: 20")))
+    ended = [record.trial.epochs for record in found]
+    assert len(set(ended)) > 1
+    assert max(ended) <= 20
+    for stopped, whole in zip(found, through, strict=True):
+        last = stopped.trial.epochs
+        assert [epoch.epoch for epoch in stopped.epochs] == list(range(last + 1))
+        for one, other in zip(stopped.epochs, whole.epochs, strict=False):
+            assert dataclasses.replace(one, trial="") == dataclasses.replace(other, trial="")
+        counted = stopped.epochs[stopped.trial.best_epoch if restores else last]
+        assert stopped.trial.validation_loss == counted.validation_loss
+        assert stopped.trial.sum_abs_weights == counted.sum_abs_weights
+    few = grid.Population(population.cells[2:4])
+    assert [numbers(r) for r in populate(spec, few, split, size, members=5)] == [numbers(r) for r in found[2:4]]
+    for at in {ended.index(min(ended)), ended.index(max(ended))}:
+        (expected,) = reference.train(grid.Population(population.cells[at : at + 1]), split, spec.training)
+        assert (found[at].trial.epochs, found[at].trial.best_epoch) == (
+            expected.trial.epochs,
+            expected.trial.best_epoch,
+        )
+        for name in ("train_loss", "validation_loss", "test_loss", "sum_abs_weights"):
+            assert getattr(found[at].trial, name) == pytest.approx(getattr(expected.trial, name), rel=2e-3)
+
+
 @pytest.mark.parametrize("batch", [32, 90])
 def test_several_batches_and_epochs_agree_with_plain_keras(batch):
     spec, population, split, size = study(("batch_size: 32", f"batch_size: {batch}"), ("epochs: 2", "epochs: 5"))
@@ -144,7 +230,9 @@ def test_several_batches_and_epochs_agree_with_plain_keras(batch):
 
 
 @pytest.mark.parametrize("lowering", sizing.LOWERINGS)
-@pytest.mark.parametrize("name", ["two convolutions", "uneven kernel, strides, same", "1x1 kernel"])
+@pytest.mark.parametrize(
+    "name", ["two convolutions", "uneven kernel, strides, same", "1x1 kernel", "depthwise", "dilation", "groups"]
+)
 def test_every_lowering_of_convolution_gives_the_same_numbers(name, lowering):
     spec, population, split, size = one_step(layers(NETWORKS[name]))
     (expected,) = reference.train(grid.Population(population.cells[2:3]), split, spec.training)
@@ -210,14 +298,16 @@ def test_training_twice_gives_the_same_numbers():
     assert [numbers(record) for record in first] == [numbers(record) for record in second]
 
 
-def test_the_start_is_that_of_one_plain_keras_network():
+@pytest.mark.parametrize("name", ["two convolutions", "separable", "residual in residual"])
+def test_the_start_is_that_of_one_plain_keras_network(name):
     from regsearch.networks import build
     from regsearch.population import PopulationModel
 
-    _, population, _, size = study(layers(NETWORKS["two convolutions"]))
+    _, population, _, size = study(layers(NETWORKS[name]))
     network = population.first.network
     model = PopulationModel(network, 10, 4, size, "CPU")
     model(np.zeros((2, 8, 8, 1), np.float32))
     model.start(seed=7)
-    for many, one in zip(model.trainable_variables, build(network, (8, 8, 1), 10, seed=7).get_weights(), strict=True):
-        assert (many.numpy() == one).all()
+    plain = build(network, (8, 8, 1), 10, seed=7)
+    for many, one in zip(model.trainable_variables, plain.trainable_variables, strict=True):
+        assert (many.numpy() == one.numpy()).all()

@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 import pandas as pd
+import supported
 
 from regsearch.cli import main
 
@@ -19,6 +20,11 @@ def test_the_file_tree_is_that_of_the_package():
     there = {path.name for path in files if not path.name.startswith("__")}
     there |= {f"{path.name}/" for path in (ROOT / "regsearch").iterdir() if path.is_dir() and path.name[0] != "_"}
     assert named == there
+
+
+def test_the_table_of_what_is_supported_is_that_of_the_code():
+    """Run `python tests/supported.py` to write it anew."""
+    assert README.split(supported.START)[1].split(supported.END)[0].strip() == supported.table().strip()
 
 
 def test_every_regsearch_command_in_the_readme_exists():

@@ -16,7 +16,8 @@ BEYOND_A_SCHEMA = {
     "not yaml", "a tab", "two documents", "duplicate key", "empty", "only comments", "python tag", "custom tag",
     "merge key", "unknown alias", "a number as key", "noise is NaN", "width unused", "activation at the end",
     "lambda 0 alone", "falling range", "too many trials", "two learning rates", "no training size",
-    "two training sizes", "batch above train",
+    "two training sizes", "batch above train", "strides and dilation", "no convolution to penalise", "a factor too few",
+    "falling boundaries", "a boundary at the end",
 }  # fmt: skip
 
 GOOD = {
@@ -37,7 +38,15 @@ GOOD = {
     "a file": [("name: digits", "name: npz\n  path: images.npz")],
     "every other layer": [("    - Flatten\n", "".join(f"    - {layer}\n" for layer in (
         "MaxPooling2D", "AveragePooling2D: {pool_size: 1}", "Dropout: {rate: 0.5}", "BatchNormalization",
-        "Activation: {activation: relu}", "GlobalAveragePooling2D")))],
+        "Activation: {activation: relu}", "ZeroPadding2D: {padding: [1, [0, 2]]}", "SpatialDropout2D: {rate: 0.1}",
+        "DepthwiseConv2D: {kernel_size: 1, depth_multiplier: width}", "LayerNormalization: {scale: false}",
+        "SeparableConv2D: {filters: 2*width, kernel_size: 1, dilation_rate: 2}",
+        "Residual: [Conv2D: {filters: 2*width, kernel_size: 1, groups: width}, Residual: [Dropout: {rate: 0.1}]]",
+        "GlobalAveragePooling2D")))],
+    "means": [("[l1, l2]", "[l1_mean, {l2_mean: }]"), ("epochs: 2", "epochs: 2\n  penalised: convolutions")],
+    "cosine": [("epochs: 2", "epochs: 2\n  schedule: cosine")],
+    "pieces": [("epochs: 2", "epochs: 3\n  schedule: {piecewise: {boundaries: [1, 2], factors: [1, 0.1, 0.01]}}")],
+    "stopping": [("epochs: 2", "epochs: 3\n  early_stopping: {patience: 1, restore_best_weights: true}")],
 }  # fmt: skip
 
 

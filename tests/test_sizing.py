@@ -51,6 +51,33 @@ def test_windows_give_the_sizes_that_keras_gives(padding, strides):
         (("    - Flatten\n", "    - Flatten\n    - MaxPooling2D\n"), 12, "layers[2].MaxPooling2D: expected an image"),
         (("filters: width", "filters: 999999999*width"), 10, "expected from 1 penalised to 1,000,000,000 weights"),
         ((LAYERS, "    - Dropout: {rate: 0.5}\n"), 10, "expected the last layer"),
+        (
+            ("kernel_size: 3", "kernel_size: 3, dilation_rate: 4"),
+            10,
+            "layers[0].Conv2D: expected a window no larger than its input, got [9, 9]",
+        ),
+        (
+            ("- Flatten", "- Conv2D: {filters: 4, kernel_size: 1, groups: 3}\n    - Flatten"),
+            11,
+            "layers[1].Conv2D: expected `groups` to divide the channels that come in and the filters, got 3 groups, 1",
+        ),
+        (
+            (
+                "    - Flatten\n",
+                "    - Residual:\n      - Dropout: {rate: 0.5}\n      - Conv2D: {filters: 2, kernel_size: 3}\n    - Flatten\n",
+            ),
+            11,
+            "layers[1].Residual: expected layers whose output, which is added to their input, has its shape (6, 6, 1), got (4, 4, 2)",
+        ),
+        (
+            (
+                "    - Flatten\n",
+                "    - Residual:\n      - Dropout: {rate: 0.5}\n      - Conv2D: {filters: 2, kernel_size: 7}\n    - Flatten\n",
+            ),
+            13,
+            "layers[1].Residual[1].Conv2D: expected a window no larger than its input, got [7, 7]",
+        ),
+        (("    - Flatten\n", "    - Flatten\n    - SpatialDropout2D: {rate: 0.1}\n"), 12, "expected an image"),
     ],
 )
 def test_a_layer_that_does_not_fit_is_named_with_file_and_line(change, line, words):
@@ -80,6 +107,27 @@ def test_the_lowering_follows_from_shapes_and_device():
     assert small.lowering((1, 1), "CPU") == "shifts"
     assert large.lowering((3, 3), "CPU") == "native"
     assert large.lowering((3, 3), "GPU") == "patches"
+
+
+def test_the_windows_of_a_separable_convolution_and_what_comes_between_take_memory():
+    def sized(*change):
+        return next(iter(measure(parsed(("widths: [1, 2]", "widths: [4]"), *change), DIGITS).values()))
+
+    whole = sized()
+    parted = sized(("Conv2D: {filters: width", "SeparableConv2D: {depth_multiplier: 3, filters: width"))
+    assert parted.largest_patches == whole.largest_patches
+    assert parted.memory - whole.memory == 4 * (5 * (parted.weights - whole.weights) + 2 * 64 * 36 * 3)
+    inside = sized(("    - Flatten\n", "    - Residual: [Dropout: {rate: 0.5}]\n    - Flatten\n"))
+    assert inside.memory - whole.memory == 4 * 64 * 2 * 36 * 4
+
+
+@pytest.mark.parametrize("which", ["all", "convolutions"])
+def test_the_penalised_kernels_are_those_that_are_chosen(which):
+    spec = parsed(("epochs: 2", f"epochs: 2\n  penalised: {which}"))
+    for network, size in measure(spec, DIGITS).items():
+        found = counts(build(network, DIGITS.image, DIGITS.classes, seed=0), which)
+        assert (size.weights, size.penalised) == (found.trainable, found.penalised)
+        assert (size.penalised == 9 * network.width) == (which == "convolutions")
 
 
 def test_work_is_two_for_each_multiplication():

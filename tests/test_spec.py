@@ -108,6 +108,21 @@ BAD = {
     "no training size": ([("  train: 64\n", "")], 2, "expected either dataset.train or grid.train_sizes, got neither"),
     "two training sizes": ([(SEEDS, "seeds: 2\n  train_sizes: [64]")], 2, "or grid.train_sizes, got both"),
     "batch above train": ([("batch_size: 32", "batch_size: 65")], 4, "expected at least training.batch_size (65)"),
+    "strides and dilation": ([(KERNEL, KERNEL + ", strides: 2, dilation_rate: [1, 2]")], 10, "layers[0].Conv2D: expected strides or a dilation_rate above 1"),
+    "padding below nothing": ([("- Flatten", "- ZeroPadding2D: {padding: [1, [0, -1]]}\n    - Flatten")], 11, "expected a whole number from 0, [height, width], or [[top"),
+    "no groups": ([(KERNEL, KERNEL + ", groups: 0")], 10, "layers[0].Conv2D.groups: expected a whole number from 1"),
+    "residual of nothing": ([("- Flatten", "- Residual\n    - Flatten")], 11, "layers[1].Residual: expected a list with at least one entry"),
+    "residual of no layer": ([("- Flatten", "- Residual:\n      - Flaten\n    - Flatten")], 12, "layers[1].Residual[0]: expected a layer, one of"),
+    "argument in a residual": ([("- Flatten", "- Residual:\n      - Dense: {unit: 3}\n    - Flatten")], 12, "Residual[0].Dense.unit: expected one of the keys units"),
+    "no convolution to penalise": ([(LAYERS, "    - Flatten\n    - Dense: {units: width}\n    - Dense: {units: classes}\n"), ("epochs: 2", "epochs: 2\n  penalised: convolutions")], 21, "training.penalised: expected a convolution in every network"),
+    "unknown kernels": ([("epochs: 2", "epochs: 2\n  penalised: dense")], 21, "training.penalised: expected one of all or convolutions"),
+    "unknown schedule": ([("epochs: 2", "epochs: 2\n  schedule: linear")], 21, "training.schedule: expected a schedule, one of cosine, piecewise"),
+    "schedule argument": ([("epochs: 2", "epochs: 2\n  schedule: {cosine: {warmup: 3}}")], 21, "schedule.cosine.warmup: expected one of the keys alpha"),
+    "a factor too few": ([("epochs: 2", "epochs: 9\n  schedule: {piecewise: {boundaries: [1, 2], factors: [1, 0.1]}}")], 21, "expected one factor more than there are boundaries, got 2 boundaries, 2 factors"),
+    "falling boundaries": ([("epochs: 2", "epochs: 9\n  schedule: {piecewise: {boundaries: [2, 1], factors: [1, 1, 1]}}")], 21, "expected epochs that rise"),
+    "a boundary at the end": ([("epochs: 2", "epochs: 2\n  schedule: {piecewise: {boundaries: [2], factors: [1, 0.1]}}")], 21, "expected epochs below training.epochs (2), got 2"),
+    "no patience": ([("epochs: 2", "epochs: 2\n  early_stopping: {min_delta: 0.1}")], 21, "training.early_stopping.patience: expected the key 'patience'"),
+    "stopping argument": ([("epochs: 2", "epochs: 2\n  early_stopping: {patience: 3, monitor: loss}")], 21, "early_stopping.monitor: expected one of the keys patience, min_delta"),
     "no epochs": ([("epochs: 2", "epochs: 0")], 20, "training.epochs: expected a number of at least 1, got 0"),
 }  # fmt: skip
 
@@ -202,7 +217,7 @@ def test_seeds_are_a_number_or_a_list():
 def test_penalties_have_names_and_shares_of_lambda():
     penalties = parsed(("[l1, l2]", "[l1, l2, {l1_l2: {ratio: 0.25}}, decoupled]")).grid.penalties
     assert [penalty.name for penalty in penalties] == ["l1", "l2", "l1_l2-0.25", "decoupled"]
-    assert [penalty.shares for penalty in penalties] == [(1, 0, 0), (0, 1, 0), (0.25, 0.75, 0), (0, 0, 1)]
+    assert [penalty.shares(99) for penalty in penalties] == [(1, 0, 0), (0, 1, 0), (0.25, 0.75, 0), (0, 0, 1)]
 
 
 def test_named_architectures_replace_widths():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import parsed_text
 
-from regsearch import datasets, grid, planted, sizing, training
+from regsearch import datasets, grid, penalties, planted, sizing, training
 from regsearch.analysis.curves import Curve
 from regsearch.analysis.stability import limit, slowest, stability
 from regsearch.optimizers import SGD, Adam
@@ -73,7 +73,7 @@ def curve(losses, lambdas=(0.0, 0.1, 1.0, 10.0)):
 
 
 def table(losses, chance=2.0):
-    ((_, row),) = stability([curve(losses)], SGD(), {50: 100}, {"l2": L2}, chance).iterrows()
+    ((_, row),) = stability([curve(losses)], SGD(), {50: 100}, [penalties.L2()], chance).iterrows()
     return row
 
 
@@ -89,6 +89,14 @@ def test_the_table_says_what_was_seen_to_diverge_and_to_collapse():
     assert calm[["smallest_diverged", "smallest_collapsed"]].isna().all()
     assert table([[np.inf, np.inf, np.inf, np.inf], [1, 1, 1, 1]])["diverged_share_at_zero"] == 0.5
     assert np.isnan(table([[1, 0.5, 2.0, 3.0]], chance=None)["smallest_collapsed"])
+
+
+def test_a_mean_allows_a_lambda_as_much_larger_as_there_are_weights_and_the_largest_rate_counts():
+    calm = curve([[1, 0.5, 0.6, 0.7]])
+    mean = Curve(calm.key | {"penalty": "l2_mean"}, calm.lambdas, calm.seeds, calm.scores, calm.diverged)
+    both = stability([calm, mean], SGD(), {50: 100}, [penalties.L2(), penalties.L2Mean()], 2.0, (2.0, 0.5))
+    assert both["predicted_limit"].tolist() == pytest.approx([10 / 2, 8 * 10 / 2])
+    assert both["under_trained_below"].tolist() == pytest.approx([3 / 10, 8 * 3 / 10])
 
 
 PLANTED = """
@@ -129,7 +137,7 @@ def test_planted_data_diverges_within_a_grid_step_of_the_limit(optimizer, penalt
     x = split.train[0].reshape(64, -1)
     curvature = 2 / 64 * np.linalg.eigvalsh(x.T @ x).max()
     settings = spec.training.optimizer
-    predicted = limit(settings, settings.learning_rate, spec.grid.penalties[0].shares, curvature)
+    predicted = limit(settings, settings.learning_rate, spec.grid.penalties[0].shares(32), curvature)
     diverged = [record.trial.lam for record in found if record.trial.status == "diverged"]
     stable = [record.trial.lam for record in found if record.trial.status == "completed"]
     step = 10 ** (1 / 8)

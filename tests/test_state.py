@@ -7,6 +7,7 @@ import signal
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import parsed
 
@@ -173,6 +174,29 @@ def test_a_population_that_was_stopped_goes_on_from_its_state_with_the_same_numb
     for name in ("response.csv", "best_lambda.csv"):
         assert (tmp_path / name).read_bytes() == (uninterrupted / name).read_bytes()
     assert not (tmp_path / "partial").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["population", "reference"])
+def test_schedules_and_early_stopping_go_on_where_they_were(tmp_path, kind, monkeypatch):
+    early = "epochs: 12\n  schedule: cosine\n  early_stopping: {patience: 3, restore_best_weights: true}"
+    noisy = ("test: 50", "test: 50\n  label_noise: 0.5"), ("[l1, l2]", "[l2]"), ("epochs: 2", early)
+    spec = parsed(*DEEP[:3], *noisy, LAYERS)
+
+    def go(name):
+        study.run(spec, tmp_path / name, Silent(), study.How(kind, save_seconds=0.0))
+
+    go("whole")
+    with monkeypatch.context() as patch:
+        stop_after(patch, kind, 3)
+        with pytest.raises(Stopped):
+            go("parts")
+    training.forget()  # so that nothing but the state can know the weights to restore
+    go("parts")
+    assert facts(tmp_path / "parts") == facts(tmp_path / "whole")
+    trials = pd.read_csv(tmp_path / "whole" / "trials.csv")
+    assert (trials["epochs"] < 12).any()
+    assert (trials["best_epoch"] < trials["epochs"]).any()
 
 
 @pytest.mark.slow

@@ -41,6 +41,12 @@ def test_each_claim_is_named_with_its_exponent_interval_and_number_of_networks()
         assert f"{fit['exponent_low']:.2f} to {fit['exponent_high']:.2f}, 6 networks" in sentence
 
 
+def test_the_exponent_of_a_mean_is_told_from_that_of_a_sum():
+    best = optima(0.0).assign(penalty="l2_mean")
+    assert "its exponent is 1 more than that of the sum" in spoken(best)[0]
+    assert "a mean" not in spoken(optima(0.0))[0]
+
+
 def test_reusing_the_smallest_networks_lambda_on_the_widest_is_priced():
     (sentence,) = spoken(optima(0.0))
     assert "lambda of w300 used on w100000 as it is costs 0.250 ± 0.020 in test loss" in sentence

@@ -22,17 +22,23 @@ _STATUSES = {
 }
 
 
-def doubts(tables: Tables, missing: int, total: int) -> list[str]:
+def doubts(tables: Tables, missing: int, total: int, stopped_early: bool = False) -> list[str]:
     """What to doubt, a sentence each; none where there is no reason.
 
     Args:
         tables: the study's.
         missing: trials of the grid that are not trained, or failed.
         total: trials of the grid.
+        stopped_early: whether networks stop when their validation loss no longer falls.
     """
     found: list[str] = []
     if missing:
         found.append(f"{missing} of {total} networks are not trained yet, or failed: the tables rest on the others.")
+    if stopped_early:
+        found.append(
+            "Early stopping regularises too, and at a small lambda most: it hides what lambda does, and may move the "
+            "best one (repeat without training.early_stopping)."
+        )
     best = tables.best_lambda
     for setting, group in best.groupby(SETTING, sort=True):
         found += [f"{name(setting, best)}: {text}" for text in _of_setting(group, _stability(tables, setting))]

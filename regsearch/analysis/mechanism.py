@@ -1,12 +1,13 @@
 """Mechanism: how the penalty, its gradient and the sums it is made of grow with the number of weights."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from regsearch.analysis.curves import NETWORK, shared
+from regsearch.penalties import PenaltyBase
 
 MEASURES = ("sum_abs_weights", "sum_squared_weights", "penalty_share", "penalty_gradient")
 ENDS = ("start", "end")
@@ -17,11 +18,9 @@ COLUMNS = [
     *(f"{name}_{end}_exponent" for name in GROWING for end in ENDS),
 ]  # fmt: skip
 
-Shares = tuple[float, float, float]
-
 
 def mechanism(
-    trials: pd.DataFrame, epochs: pd.DataFrame, best: pd.DataFrame, shares: Mapping[str, Shares]
+    trials: pd.DataFrame, epochs: pd.DataFrame, best: pd.DataFrame, penalties: Iterable[PenaltyBase]
 ) -> pd.DataFrame:
     """What the penalty does to each network at its `best_grid_lambda`, before training and after.
 
@@ -36,8 +35,9 @@ def mechanism(
         trials: rows of the ledger.
         epochs: rows of `epochs.csv`.
         best: the table of `best_lambda`.
-        shares: each penalty's shares (l1, l2, decay) of lambda, by its name in tables.
+        penalties: those of the table.
     """
+    named = {penalty.name: penalty for penalty in penalties}
     finished = shared(trials[trials["status"] == "completed"])
     at_start = epochs[epochs["epoch"] == 0].set_index("trial")
     rows = []
@@ -54,7 +54,7 @@ def mechanism(
         row: dict[str, Any] = {name: found[name] for name in (*NETWORK, "penalty", "learning_rate", "train_size")}
         row |= {"lambda": found["best_grid_lambda"], "seeds": len(chosen)}
         for end, table in zip(ENDS, (begun, chosen), strict=True):
-            row |= {f"{name}_{end}": value for name, value in _measures(table, row, shares).items()}
+            row |= {f"{name}_{end}": value for name, value in _measures(table, row, named).items()}
         rows.append(row)
     table = pd.DataFrame(rows, columns=COLUMNS)
     for _, group in table.groupby(["penalty", "learning_rate", "train_size"]):
@@ -63,8 +63,9 @@ def mechanism(
     return table
 
 
-def _measures(table: pd.DataFrame, row: dict[str, Any], shares: Mapping[str, Shares]) -> dict[str, float]:
-    l1, l2, decay = (row["lambda"] * share for share in shares[row["penalty"]])
+def _measures(table: pd.DataFrame, row: dict[str, Any], penalties: Mapping[str, PenaltyBase]) -> dict[str, float]:
+    shares = penalties[row["penalty"]].shares(row["penalised_weights"])
+    l1, l2, decay = (row["lambda"] * share for share in shares)
     mean_size = table["sum_abs_weights"] / row["penalised_weights"]
     penalty = l1 * table["sum_abs_weights"] + l2 * table["sum_squared_weights"]
     values = {

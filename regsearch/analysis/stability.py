@@ -1,6 +1,6 @@
 """Stability: which lambdas made training diverge, beside what theory predicts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import pandas as pd
 
 from regsearch.analysis.curves import NETWORK, Curve
 from regsearch.optimizers import SGD, OptimizerBase
+from regsearch.penalties import PenaltyBase, Shares
 
 COLUMNS = [
     *NETWORK, "penalty", "learning_rate", "train_size", "smallest_diverged", "largest_stable", "predicted_limit",
@@ -19,15 +20,14 @@ ENOUGH = 3.0
 COLLAPSED = 0.98
 """The share of the loss of guessing from which a network has learnt nothing."""
 
-Shares = tuple[float, float, float]
-
 
 def stability(
     curves: list[Curve],
     optimizer: OptimizerBase,
     steps: Mapping[int, int],
-    shares: Mapping[str, Shares],
+    penalties: Iterable[PenaltyBase],
     chance: float | None,
+    factors: tuple[float, float] = (1.0, 1.0),
 ) -> pd.DataFrame:
     """One row a network, penalty, learning rate and training-set size.
 
@@ -42,10 +42,13 @@ def stability(
         curves: of one study.
         optimizer: its settings; learning rates are the curves' own.
         steps: training steps, by training-set size.
-        shares: each penalty's shares (l1, l2, decay) of lambda, by its name in tables.
+        penalties: those of the curves.
         chance: the loss of guessing, ln(classes); None where there are no classes.
+        factors: the largest and the mean of what a schedule multiplies the learning rate with: the largest rate
+            is the least stable, and the mean is how fast a penalty acts.
     """
-    return pd.DataFrame([_row(curve, optimizer, steps, shares, chance) for curve in curves], columns=COLUMNS)
+    named = {penalty.name: penalty for penalty in penalties}
+    return pd.DataFrame([_row(curve, optimizer, steps, named, chance, factors) for curve in curves], columns=COLUMNS)
 
 
 def limit(optimizer: OptimizerBase, learning_rate: float, shares: Shares, curvature: float = 0.0) -> float:
@@ -94,19 +97,20 @@ def _row(
     curve: Curve,
     optimizer: OptimizerBase,
     steps: Mapping[int, int],
-    shares: Mapping[str, Shares],
+    penalties: Mapping[str, PenaltyBase],
     chance: float | None,
+    factors: tuple[float, float],
 ) -> dict[str, Any]:
     key: Any = curve.key
-    share, rate = shares[key["penalty"]], key["learning_rate"]
+    share, rate = penalties[key["penalty"]].shares(key["penalised_weights"]), key["learning_rate"]
     above = np.greater(curve.lambdas, 0)
     diverged, trained = curve.diverged.any(axis=0), ~np.isnan(curve.scores["validation_loss"])
     ran = (trained | curve.diverged).any(axis=0)
     row = dict(curve.key)
     row["smallest_diverged"] = _first(curve.lambdas[above & diverged])
     row["largest_stable"] = _first(curve.lambdas[above & ran & ~diverged][::-1])
-    row["predicted_limit"] = limit(optimizer, rate, share)
-    row["under_trained_below"] = slowest(optimizer, rate, share, steps[key["train_size"]])
+    row["predicted_limit"] = limit(optimizer, rate * factors[0], share)
+    row["under_trained_below"] = slowest(optimizer, rate * factors[1], share, steps[key["train_size"]])
     if (ran & (curve.lambdas == 0)).any():
         row["diverged_share_at_zero"] = curve.diverged[:, 0].sum() / (trained | curve.diverged)[:, 0].sum()
     if chance is not None:

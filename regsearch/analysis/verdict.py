@@ -80,6 +80,8 @@ def _claim(scaling: pd.DataFrame, networks: int) -> Iterator[str]:
         f"{row['verdict']}. Best lambda ∝ N^{row['exponent']:.2f}, N the trainable weights "
         f"(95 % interval {low:.2f} to {high:.2f}, {known}): {meaning}"
     )
+    if row["penalty"].endswith("_mean"):
+        yield "This penalty is a mean, lambda·Σ/N: its exponent is 1 more than that of the sum."
 
 
 def _why(low: float, high: float) -> str:
@@ -133,7 +135,7 @@ def _doubts(best: pd.DataFrame, stability: pd.DataFrame) -> Iterator[str]:
     if len(short):
         yield (
             f"Training is too short for the best lambda to act fully at {_listed(short['architecture'].tolist())} "
-            f"(below {short['under_trained_below'].iloc[0]:.2g}): its length regularises too."
+            f"(below {short['under_trained_below'].max():.2g}): its length regularises too."
         )
 
 
@@ -142,8 +144,8 @@ def _explosion(stability: pd.DataFrame) -> Iterator[str]:
     seen = stability[stability["smallest_diverged"].notna()]
     if len(seen):
         smallest = seen["smallest_diverged"].min()
-        names = seen.loc[seen["smallest_diverged"] == smallest, "architecture"].tolist()
-        limit = seen["predicted_limit"].min()
+        first = seen[seen["smallest_diverged"] == smallest]
+        names, limit = first["architecture"].tolist(), first["predicted_limit"].min()
         expected = f"; theory puts the limit at {limit:.3g} or a little lower" if pd.notna(limit) else ""
         yield f"Training diverged from lambda {smallest:.3g} on (at {_listed(names)}){expected}."
         if (seen["diverged_share_at_zero"] > 0).any():

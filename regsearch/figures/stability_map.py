@@ -89,7 +89,8 @@ def _title(response: pd.DataFrame, states: list[str], stability: pd.DataFrame) -
     collapsed = response.loc[np.array(states) == "collapsed", "lambda"]
     parts = []
     if len(diverged):
-        limit = stability["predicted_limit"].min()
+        first = stability["smallest_diverged"] == diverged.min()
+        limit = stability.loc[first, "predicted_limit"].min()
         predicted = f" (theory: {limit:.3g} or a little lower)" if not math.isnan(limit) else ""
         parts.append(f"training diverged from lambda {diverged.min():.3g} on{predicted}")
     elif "some" in states or "diverged" in states:

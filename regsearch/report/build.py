@@ -103,7 +103,7 @@ def write(results: Path, xlsx: bool = False) -> Report:
     loss = "cross-entropy, nats" if known.spec.dataset.exponent is None else "mean squared error"
     pictures = list(gallery(every["response"], tables, _chance(known.study), loss))
     _write_figures(results / FIGURES, pictures)
-    doubted = doubts(tables, known.missing, len(known.cells))
+    doubted = doubts(tables, known.missing, len(known.cells), known.spec.training.early_stopping is not None)
     shown = page(known.spec.name, words, doubted, pictures, every, known.study.facts, known.spec.text)
     folder.write_text(results / PAGE, shown)
     if xlsx or (results / WORKBOOK).exists():
@@ -115,13 +115,20 @@ def write(results: Path, xlsx: bool = False) -> Report:
 def _tables(known: Known, found: list[Curve], epochs: pd.DataFrame) -> Tables:
     best = best_lambda(found)
     spec = known.spec
-    shares = {penalty.name: penalty.shares for penalty in spec.grid.penalties}
+    penalties = spec.grid.penalties
     return Tables(
         best_lambda=best,
         scaling=scaling(best),
         transfer=transfer(found),
-        stability=stability(found, spec.training.optimizer, spec.steps(), shares, _chance(known.study)),
-        mechanism=mechanism(known.trials, epochs, best, shares),
+        stability=stability(
+            found,
+            spec.training.optimizer,
+            spec.steps(),
+            penalties,
+            _chance(known.study),
+            spec.training.largest_and_mean_factor(),
+        ),
+        mechanism=mechanism(known.trials, epochs, best, penalties),
     )
 
 

@@ -62,14 +62,17 @@ def one_core(width, barrier, answers):
     cells = [cell for cell in grid.cells(study, "population", "digits") if cell.network == network]
     population = grid.Population(tuple(cells[:members]))
     split = datasets.split(datasets.load(study), study.dataset, cells[0].train_size, 0)
-    trainer = training.Trainer(network, (8, 8, 1), 10, members, study.training, size, "CPU")
+    trainer = training.Trainer(network, (8, 8, 1), 10, "cross_entropy", members, study.training, size, "CPU")
     trainer.run(population, split, 1)
     x, y, (vx, vy, counted) = *map(tf.constant, split.train), map(tf.constant, training._parts(split.validation))
     order = tf.constant(training.batches(0, 1, len(split.train[0]), study.training.batch_size))
-    strengths = [tf.constant([cell.shares[k] for cell in population.cells], tf.float32) for k in range(3)]
+    rates = tf.fill([len(order)], tf.constant(cells[0].learning_rate, tf.float32))
+    strengths = [
+        tf.constant([cell.shares(size.penalised)[k] for cell in population.cells], tf.float32) for k in range(3)
+    ]
     epochs = {"recorded": trainer.epoch, "bare": unrecorded(trainer)}
     for epoch in epochs.values():
-        epoch(x, y, order, vx, vy, counted, *strengths).numpy()
+        epoch(x, y, order, rates, vx, vy, counted, *strengths).numpy()
     barrier.wait()
     before = matmul_rate()
     barrier.wait()
@@ -82,7 +85,7 @@ def one_core(width, barrier, answers):
     for _ in range(25):
         for name, epoch in epochs.items():
             started = time.perf_counter()
-            epoch(x, y, order, vx, vy, counted, *strengths).numpy()
+            epoch(x, y, order, rates, vx, vy, counted, *strengths).numpy()
             timed[name].append(time.perf_counter() - started)
     recording = statistics.median(timed["recorded"]) / statistics.median(timed["bare"]) - 1
     answers.put((members, (before + after) / 2, spent, recording))

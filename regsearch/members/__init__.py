@@ -1,0 +1,1 @@
+"""The spec's layers with a member axis, by kind."""
