@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from regsearch.interrupt import Stopped, at_checkpoints, checkpoint, stoppable
+from regsearch.interrupt import Stopped, UnwantedError, ask_at_checkpoints, at_checkpoints, checkpoint, stoppable
 
 STUCK = """
 import hashlib, os
@@ -67,3 +67,15 @@ def test_a_run_that_is_deep_in_a_library_ends_after_the_grace(number):
         process.send_signal(number)
         assert process.wait(10) == 128 + number
     assert 0.4 < time.monotonic() - started < 5
+
+
+def test_a_checkpoint_ends_what_nobody_waits_for():
+    wanted = [True]
+    ask_at_checkpoints(lambda: not wanted)
+    try:
+        checkpoint()
+        wanted.clear()
+        with pytest.raises(UnwantedError):
+            checkpoint()
+    finally:
+        ask_at_checkpoints(lambda: False)

@@ -1,6 +1,7 @@
 """The ledger keeps each finished network once, through kills, torn lines and edits."""
 
 import csv
+import gzip
 import logging
 import re
 
@@ -9,7 +10,7 @@ from conftest import parsed
 
 from regsearch.errors import ResultsError
 from regsearch.grid import cells
-from regsearch.ledger import Ledger, read_epochs, read_trials
+from regsearch.ledger import Ledger, exists, read_epochs, read_trials
 from regsearch.records import Counts, Epoch, completed, diverged, failed
 
 CELLS = cells(parsed(), "reference", "digits")
@@ -201,3 +202,49 @@ def test_epochs_that_are_no_numbers_are_refused_before_anything_is_trained(tmp_p
     path.write_text(path.read_text().replace(",1.5,", ",many,"))
     with pytest.raises(ResultsError, match=r"epochs.csv:3: gradient_norm: expected a finite number, got 'many'"):
         Ledger(tmp_path)
+
+
+def packed(path):
+    path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+
+
+def test_a_compressed_ledger_is_read_as_it_is_and_unpacked_to_be_appended_to(tmp_path):
+    Ledger(tmp_path).append([done(CELLS[0])])
+    before = (tmp_path / "trials.csv").read_bytes()
+    for name in ("trials.csv", "epochs.csv"):
+        packed(tmp_path / name)
+    assert exists(tmp_path)
+    assert len(read_trials(tmp_path)) == 1
+    assert len(read_epochs(tmp_path)) == 2
+    assert not (tmp_path / "trials.csv").exists()
+    Ledger(tmp_path).append([done(CELLS[1])])
+    assert (tmp_path / "trials.csv").read_bytes().startswith(before)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["epochs.csv", "trials.csv"]
+    assert len(read_trials(tmp_path)) == 2
+
+
+def test_a_damaged_compressed_ledger_is_one_clear_error(tmp_path):
+    Ledger(tmp_path).append([done(CELLS[0])])
+    packed(tmp_path / "trials.csv")
+    whole = (tmp_path / "trials.csv.gz").read_bytes()
+    for damage in (whole[:-9], b"no gzip", whole[:20] + b"\0\0\0\0" + whole[24:]):
+        (tmp_path / "trials.csv.gz").write_bytes(damage)
+        for opened in (read_trials, Ledger):
+            with pytest.raises(
+                ResultsError, match=r"trials.csv.gz: expected a file packed by gzip, got a damaged one"
+            ):
+                opened(tmp_path)
+
+
+def test_parts_are_read_together_and_what_finished_in_one_outdoes_a_failure_in_another(tmp_path):
+    for part in ("shards/1-of-2", "shards/2-of-2"):
+        (tmp_path / part).mkdir(parents=True)
+    Ledger(tmp_path, "shards/1-of-2").append([done(CELLS[0]), done(CELLS[1])])
+    Ledger(tmp_path, "shards/2-of-2").append([failed(CELLS[0], "why"), done(CELLS[2])])
+    table = read_trials(tmp_path)
+    assert sorted(table["trial"]) == sorted(cell.trial for cell in CELLS[:3])
+    assert set(table["status"]) == {"completed"}
+    assert len(read_epochs(tmp_path)) == 6
+    assert set(Ledger(tmp_path, "shards/2-of-2").finished) == {cell.trial for cell in CELLS[:3]}
+    assert not (tmp_path / "trials.csv").exists()
