@@ -223,17 +223,19 @@ def slurm(spec: Path, out: Path | None, shards: int | None, workers: int | None)
 
     Example: regsearch slurm configs/digits.yaml --shards 8 > digits.sbatch
     """
+    from regsearch import datasets
     from regsearch import slurm as scripts
     from regsearch import spec as specs
 
     if shards and workers:
         raise click.UsageError("expected either --shards, for a job array, or --workers, for Dask.")
     study = specs.load(spec)
+    shape = datasets.shape(study)
     results = out or Path("results") / study.name
     if workers:
-        click.echo(scripts.workers(study, spec, results, workers), nl=False)
+        click.echo(scripts.workers(study, shape, spec, results, workers), nl=False)
     else:
-        click.echo(scripts.array(study, spec, results, shards or 8), nl=False)
+        click.echo(scripts.array(study, shape, spec, results, shards or 8), nl=False)
 
 
 @main.command()
@@ -272,8 +274,9 @@ def report(results: Path, xlsx: bool, quiet: bool) -> None:
     "--weights", type=click.IntRange(1, 10**15), required=True, help="Trainable weights of the network to tune."
 )
 @click.option("--penalty", help="Only this penalty, as the tables name it.  [default: all]")
+@click.option("--below", type=click.IntRange(2), help="Go by networks of fewer weights than this alone.")
 @JSON
-def suggest(results: Path, weights: int, penalty: str | None, as_json: bool) -> None:
+def suggest(results: Path, weights: int, penalty: str | None, below: int | None, as_json: bool) -> None:
     """Suggests the range of lambdas to search for a network of another size.
 
     Example: regsearch suggest results/digits --weights 1000000 --penalty l2
@@ -281,7 +284,15 @@ def suggest(results: Path, weights: int, penalty: str | None, as_json: bool) -> 
     from regsearch import report as reports
     from regsearch.analysis.suggestion import Refusal, Suggestion, asked
 
-    given = asked(reports.optima(results), weights, penalty, str(results))
+    optima = reports.optima(results)
+    if below:
+        smallest = optima["trainable_weights"].min()
+        if len(optima) and smallest >= below:
+            raise click.BadParameter(
+                f"expected more than the {smallest} weights of the smallest network, got {below}"
+            )
+        optima = optima[optima["trainable_weights"] < below]
+    given = asked(optima, weights, penalty, str(results))
     found = [one for one in given if isinstance(one, Suggestion)]
     for one in given:
         if isinstance(one, Refusal):

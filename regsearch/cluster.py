@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from distributed import Client, Security
 
@@ -180,7 +181,7 @@ class Connection:
     @contextmanager
     def pool(self, device: str, threads: int) -> Iterator[Workers]:
         """The workers, made ready; they are left as they were found."""
-        plugin = Prepared(threads, device)
+        plugin = _Admitted(threads, device, _versions())
         prepare(self.client, plugin)
         try:
             yield Workers(self.client.get_executor(pure=False), self.count(), lambda: 2 * self.count())
@@ -208,6 +209,21 @@ class Connection:
         else:
             log.warning("%s: no worker is left; waiting for others to join", self.address)
         return max(1, self._count)
+
+
+class _Admitted(Prepared):
+    """Makes a worker ready, also one that joins later, unless its versions are others than the driver's."""
+
+    def __init__(self, threads: int, device: str, versions: dict[str, str]) -> None:
+        """See `Prepared`; `versions` are the driver's."""
+        super().__init__(threads, device)
+        self.versions = versions
+
+    def setup(self, worker: Any) -> None:
+        """Refuses a worker of other versions, which Dask then closes."""
+        if _versions() != self.versions:
+            raise RuntimeError(f"expected the versions {self.versions} of the driver, got {_versions()}")
+        super().setup(worker)
 
 
 def _versions() -> dict[str, str]:

@@ -180,10 +180,14 @@ def print_closing(outcome: "Outcome", results: Path) -> None:
     """Says, on stderr, what a run did and where its results are."""
     done = f"trained {outcome.trained}" if outcome.trained else "nothing was missing, so nothing was trained"
     if outcome.report:
-        click.echo(f"{outcome.total} in the grid: {done}. Results are in {results}/", err=True)
-        return
-    click.echo(
-        f"{outcome.total} in the grid: {done}. {outcome.missing} are still missing, which other shards train; the "
-        f"last of them writes the tables to {results}/",
-        err=True,
-    )
+        said = f"{outcome.total} in the grid: {done}. Results are in {results}/"
+    elif outcome.untried:
+        done = done.replace("nothing was missing", "nothing of this shard was missing")
+        said = (
+            f"{outcome.total} in the grid: {done}. {outcome.untried} are left to other shards, the last of which "
+            f"writes the tables to {results}/. (If all have ended, submit them again: one was stopped, or the "
+            "grid grew.)"
+        )
+    else:
+        said = f"{outcome.total} in the grid: {done}. The tables in {results}/ are written already."
+    click.echo(said, err=True)

@@ -14,8 +14,8 @@ def wants_memory(error: Exception) -> bool:
 
 
 def lost_a_worker(error: Exception) -> bool:
-    """Whether the worker died or was killed: for want of memory, or for reasons of its machine's own."""
-    return "KilledWorker" in _kinds(error)
+    """Whether the worker died, was killed or closed: for want of memory, or for reasons of its machine's own."""
+    return bool(_kinds(error) & {"KilledWorker", "UnwantedError"})
 
 
 def may_be_compilers(error: Exception) -> bool:

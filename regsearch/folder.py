@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import platform
+import re
 import socket
 import sys
 from collections.abc import Iterator
@@ -29,8 +30,12 @@ OURS = (
     TRIALS, EPOCHS, SHARDS, "response.csv", "best_lambda.csv", "scaling.csv", "transfer.csv", "stability.csv",
     "mechanism.csv", "calibration.csv", "keras_tuner", "figures", "report.html", "tables.xlsx",
 )  # fmt: skip
-BRIEFLY = 60.0
-"""Seconds to wait for what is held for a moment only."""
+BRIEFLY, FOREVER = 120.0, -1.0
+"""Seconds to wait for what is held for a moment only, or by one shard after the other."""
+_GHOST = 30.0
+"""Seconds after which a file system has let go of the lock of a shard whose machine was lost."""
+MOVED_ASIDE = re.compile(r"-\d{8}-\d{6}(-\d+)?$")
+"""How the name of a folder that was moved aside ends."""
 PACKAGES = ("regsearch", "tensorflow", "keras", "keras-tuner", "numpy", "pandas", "scipy", "scikit-learn")
 
 log = logging.getLogger(__name__)
@@ -77,7 +82,9 @@ def held(folder: Path, wait: float = 0.0) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        who = holder.read_text(encoding="utf-8").strip() if holder.exists() else "unknown"
+        who = "unknown"
+        with suppress(OSError):  # it may be leaving
+            who = holder.read_text(encoding="utf-8").strip()
         raise ResultsError(
             f"{folder}: expected a results folder that no other run holds, got one held by another run ({who}). "
             "Wait for it, or name another folder with --out."
@@ -117,7 +124,7 @@ def claimed(folder: Path, study: Spec, engine: str, shape: Shape, part: str = ""
         if part:
             with held(folder, BRIEFLY):
                 claim(folder, study, engine, shape)
-                stack.enter_context(held(folder / part))
+                stack.enter_context(held(folder / part, _GHOST))
         else:
             stack.enter_context(held_whole(folder))
             claim(folder, study, engine, shape)

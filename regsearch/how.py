@@ -9,7 +9,7 @@ from regsearch import backend, state, workers
 from regsearch.cluster import Cluster
 from regsearch.errors import DeviceError
 from regsearch.grid import Cell, Network
-from regsearch.jobs import Job, planned
+from regsearch.jobs import Job, missing, planned
 from regsearch.shards import Shard
 from regsearch.sizing import Size
 from regsearch.spec import Spec
@@ -96,8 +96,22 @@ class How:
             yield Site(device, lambda _: connection.count(), lambda _, threads: connection.pool(device, threads))
 
     def jobs(
-        self, cells: Sequence[Cell], sizes: dict[Network, Size], spec: Spec, device: str, states: States | None = None
+        self,
+        cells: Sequence[Cell],
+        sizes: dict[Network, Size],
+        spec: Spec,
+        device: str,
+        content: str = "",
+        states: States | None = None,
     ) -> list[Job]:
-        """The populations of cells that are this run's to train, finished ones too."""
-        found = planned(cells, sizes, spec, self.engine, device, self.lowering, states)
-        return self.shard.share(found, spec) if self.shard else found
+        """The populations of cells that are this run's to train, finished ones too.
+
+        A shard's share is cut where a CPU's populations end, whatever trains it, so that shards on machines of
+        different kinds still make the whole.
+        """
+        found = planned(cells, sizes, spec, self.engine, device, content, self.lowering, states)
+        if self.shard is None:
+            return found
+        everywhere = planned(cells, sizes, spec, self.engine, "CPU")
+        own = {cell.trial for job in self.shard.share(everywhere, spec) for cell in job.population.cells}
+        return missing(found, {cell.trial for cell in cells} - own)

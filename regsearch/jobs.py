@@ -1,5 +1,6 @@
 """What workers are handed: a population to train and how, and `work`, which does it wherever it is called."""
 
+import socket
 import threading
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -8,6 +9,7 @@ from typing import Any
 
 from regsearch import backend, datasets, faults, grid
 from regsearch.datasets import Images
+from regsearch.errors import DatasetError
 from regsearch.grid import Cell, Network, Population
 from regsearch.records import Record
 from regsearch.sizing import Size
@@ -29,6 +31,7 @@ class Job:
         members: how many networks to compile for; the population may be smaller.
         engine: `population` or `reference`.
         device: `CPU` or `GPU`.
+        content: what the dataset must hold where it trains; see `datasets.Shape`. Empty holds it to nothing.
         lowering: forces how convolutions are computed.
         compiled: whether XLA compiles it.
         states: where the state of populations in training is kept; None keeps none.
@@ -40,6 +43,7 @@ class Job:
     members: int
     engine: str
     device: str
+    content: str = ""
     lowering: str | None = None
     compiled: bool = True
     states: States | None = None
@@ -72,6 +76,7 @@ def planned(
     spec: Spec,
     engine: str,
     device: str,
+    content: str = "",
     lowering: str | None = None,
     states: States | None = None,
 ) -> list[Job]:
@@ -83,6 +88,7 @@ def planned(
         spec: the study.
         engine: `population` or `reference`.
         device: `CPU` or `GPU`.
+        content: the dataset's, which whoever trains must find too.
         lowering: forces how convolutions are computed.
         states: where the state of populations in training is kept.
     """
@@ -91,7 +97,7 @@ def planned(
         members = 1 if engine == "reference" else size.members(device, spec.training.memory_gib)
         populations = grid.populations((cell for cell in cells if cell.network == network), members)
         fullest = max((len(population.cells) for population in populations), default=0)  # not every network grows
-        found += [Job(one, size, fullest, engine, device, lowering, states=states) for one in populations]
+        found += [Job(one, size, fullest, engine, device, content, lowering, states=states) for one in populations]
     return found
 
 
@@ -114,7 +120,9 @@ def work(spec: Spec, job: Job) -> list[Record]:
 def _work(spec: Spec, job: Job) -> list[Record]:
     backend.start(job.threads, job.device)
     first = job.population.first
-    split = datasets.split(_images(spec), spec.dataset, first.train_size, first.seed, first.network.width)
+    split = datasets.split(
+        _images(spec, job.content), spec.dataset, first.train_size, first.seed, first.network.width
+    )
     how: dict[str, Any] = {"engine": job.engine, "device": job.device}
     if job.engine == "reference":
         from regsearch import reference
@@ -135,5 +143,12 @@ def _work(spec: Spec, job: Job) -> list[Record]:
 
 
 @lru_cache(maxsize=1)
-def _images(spec: Spec) -> Images | None:
+def _images(spec: Spec, content: str) -> Images | None:
+    """The dataset, which must be that of the driver also where this is another machine."""
+    found = datasets.shape(spec).content if content else ""
+    if found != content:
+        raise DatasetError(
+            f"dataset {spec.dataset.name} on {socket.gethostname()}: expected the data that the run was started with "
+            f"({content}), got other data of that name or path ({found}). Every worker must see the same files."
+        )
     return datasets.load(spec)

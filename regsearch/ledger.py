@@ -56,13 +56,14 @@ class Ledger:
                     f"{self.trials}: expected the ledger of the networks in {EPOCHS}, got {got}. "
                     f"Restore it, or move {EPOCHS} away to train everything again."
                 )
-            had = {path: _mend(path, row) for path, row in ((self.trials, Trial), (self.epochs, Epoch))}
+            # The epochs first: who reads other parts knows them by their trials.
+            had = {path: _mend(path, row) for path, row in ((self.epochs, Epoch), (self.trials, Trial))}
             rows = _last(_read_trials(own))
             if len(rows) and not had[self.epochs]:
                 log.warning("%s was missing: the epochs of %d networks are lost", self.epochs, len(rows))
             _drop_orphans(self.epochs, rows)
             self.rows = read_trials(folder)
-            read_epochs(folder)  # what the tables cannot read is refused before anything is trained
+            _read(self.epochs, Epoch)  # what the tables cannot read is refused before anything is trained
         except OSError as error:
             raise unusable(folder, error) from None
 
@@ -258,7 +259,9 @@ def _mend(path: Path, row: type[Trial] | type[Epoch]) -> bool:
     """
     header, text = _header(row), _bytes(path)
     if header.startswith(text):
-        _write_through(path, "w", [columns(row)])
+        partial = path.with_suffix(".tmp")
+        _write_through(partial, "w", [columns(row)])
+        partial.replace(path)
         return bool(text)
     first = text.partition(b"\n")[0].rstrip(b"\r")
     if b"\n" not in text or not first.startswith(header):

@@ -79,6 +79,10 @@ def _with(options: tuple[Any, ...], command: Callable[..., None]) -> Callable[..
         processes = _processes(workers)
         if workers == PER_GPU and device == "cpu":
             raise click.UsageError("--workers per-gpu does not go with --device cpu.")
+        if workers == PER_GPU and engine == "reference":
+            raise click.UsageError(
+                "--workers per-gpu does not go with --engine reference, which trains in one process."
+            )
         if cluster and workers != "auto":
             raise click.UsageError("--cluster has workers of its own: leave --workers out.")
         if not cluster and (tls_ca or tls_cert or tls_key):

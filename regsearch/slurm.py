@@ -4,10 +4,14 @@ import math
 import shlex
 from pathlib import Path
 
+from regsearch.datasets import Shape
+from regsearch.plan import data_memory
 from regsearch.spec import Spec
 
 BASE_GIB = 2
-"""Memory of a worker besides what its networks take: TensorFlow, what it compiled, the images."""
+"""Memory of a worker besides what its networks and images take: TensorFlow, and what it compiled."""
+COPIES = 3
+"""How often a worker holds the images it trains on, in the end: as they came, one seed's, and TensorFlow's own."""
 
 _HEAD = """\
 #!/bin/bash
@@ -71,27 +75,29 @@ regsearch run {spec} --out {out} --cluster "$address" --tls-ca "$secrets/cert.pe
 """
 
 
-def array(spec: Spec, path: Path, out: Path, count: int) -> str:
+def array(spec: Spec, shape: Shape, path: Path, out: Path, count: int) -> str:
     """A job array of `count` shards.
 
     Args:
         spec: the study.
+        shape: of its dataset.
         path: its file.
         out: the results folder.
         count: how many shards.
     """
     what = f"Trains {path} as a job array of {count} shards; the last to finish writes the tables."
-    head = _head(spec, what, f"#SBATCH --array=1-{count}\n#SBATCH --ntasks=1", f"regsearch-{spec.name}-%a.log")
+    head = _head(spec, shape, what, f"#SBATCH --array=1-{count}\n#SBATCH --ntasks=1", f"regsearch-{spec.name}-%a.log")
     return f"{head}\n{_SHARDS.format(spec=shlex.quote(str(path)), out=shlex.quote(str(out)), count=count)}{_END}"
 
 
-def workers(spec: Spec, path: Path, out: Path, count: int) -> str:
+def workers(spec: Spec, shape: Shape, path: Path, out: Path, count: int) -> str:
     """One job: a scheduler, `count` workers, and the command that drives them; see `array`."""
     what = f"Trains {path} on {count} Dask workers, one a core or GPU."
-    head = _head(spec, what, f"#SBATCH --ntasks={count}", f"regsearch-{spec.name}.log")
+    head = _head(spec, shape, what, f"#SBATCH --ntasks={count}", f"regsearch-{spec.name}.log")
     return f"{head}\n{_DASK.format(spec=shlex.quote(str(path)), out=shlex.quote(str(out)), count=count)}{_END}"
 
 
-def _head(spec: Spec, what: str, size: str, log: str) -> str:
-    memory = math.ceil(spec.training.memory_gib) + BASE_GIB
+def _head(spec: Spec, shape: Shape, what: str, size: str, log: str) -> str:
+    images = COPIES * data_memory(spec, shape) / 2**30
+    memory = math.ceil(round(spec.training.memory_gib + images, 1)) + BASE_GIB
     return _HEAD.format(what=what, name=f"regsearch-{spec.name}", size=size, memory=memory, log=log)

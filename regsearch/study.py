@@ -39,15 +39,15 @@ class Outcome:
         failed: those that failed, with their reasons.
         failures: the file that says why.
         total: trials of the grid, as far as it has grown.
-        missing: of these, not finished; other shards train them.
-        report: what was written; None where other shards have not finished, as the last one writes it.
+        untried: of these, those that nobody has trained yet; other shards do, or will.
+        report: what was written; None for a shard that is not the last, as that one writes it.
     """
 
     trained: int
     failed: dict[str, str]
     failures: Path
     total: int
-    missing: int
+    untried: int
     report: Report | None
 
 
@@ -60,6 +60,7 @@ def run(spec: Spec, results: Path, progress: Reporter, how: How, fresh: bool = F
         SpecError, DeviceError, DatasetError, ClusterError, ResultsError: see `errors`.
     """
     started = time.perf_counter()
+    spec = datasets.absolute(spec)
     shape = datasets.shape(spec)
     sizes = sizing.measure(spec, shape)
     if spec.dataset.name == "images":  # TensorFlow reads them, and is set up only once
@@ -73,7 +74,10 @@ def run(spec: Spec, results: Path, progress: Reporter, how: How, fresh: bool = F
         with folder.claimed(results, spec, how.engine, shape, part):
             kept = _Kept(results, part, how, progress)
             workers = _train(spec, results, shape, sizes, how, site, kept)
-            shared: AbstractContextManager[None] = folder.held(results, folder.BRIEFLY) if part else nullcontext()
+            known, written = report.read(results), None
+            # The last shard writes the tables; one that finds them written leaves them.
+            tables = not part or (not known.untried and (kept.trained or not (results / report.PAGE).exists()))
+            shared: AbstractContextManager[None] = folder.held(results, folder.FOREVER) if part else nullcontext()
             with shared:
                 if kept.trained:
                     folder.note_run(
@@ -85,9 +89,9 @@ def run(spec: Spec, results: Path, progress: Reporter, how: How, fresh: bool = F
                         lowerings=_lowerings(sizes, how, site.device) if how.engine == "population" else {},
                         seconds=round(time.perf_counter() - started, 3),
                     )
-                known = report.read(results)
-                written = None if part and known.missing else report.write(results, xlsx)
-            return Outcome(kept.trained, kept.failed, kept.failures, len(known.cells), known.missing, written)
+                if tables:
+                    written = report.write(results, xlsx)
+            return Outcome(kept.trained, kept.failed, kept.failures, len(known.cells), known.untried, written)
 
 
 class _Kept:
@@ -139,11 +143,12 @@ def _train(
     with ExitStack() as stack:
         ready, processes = None, 0
         for added in growth.rounds(spec, how.engine, shape.content, lambda: read_trials(results)):
-            planned = how.jobs(added, sizes, spec, site.device, kept.states)
+            planned = how.jobs(added, sizes, spec, site.device, shape.content, kept.states)
             todo = jobs.missing(planned, finished)
             own = {cell.trial for job in planned for cell in job.population.cells}
             cells += (added := [cell for cell in added if cell.trial in own])
-            processes = processes if ready else site.processes(len(todo))
+            more = planned if spec.grid.extend or spec.grid.refine else todo  # later rounds may be larger
+            processes = processes if ready else site.processes(len(more) if todo else 0)
             had = [finished[cell.trial] for cell in added if cell.trial in finished]
             kept.progress.start(added, had, shares(todo, spec, processes))
             if not todo:

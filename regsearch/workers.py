@@ -5,8 +5,8 @@ gives records back.
 """
 
 import logging
-import os
 import signal
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -89,7 +89,7 @@ def pool(count: int, device: str, threads: int) -> Iterator[Workers]:
             Client(cluster) as client,
             ThreadPoolExecutor(1) as meanwhile,  # workers import TensorFlow while the driver does
         ):
-            meanwhile.submit(prepare, client, Prepared(threads, device, os.getpid()))
+            meanwhile.submit(prepare, client, Prepared(threads, device, ours=True))
             yield Workers(client.get_executor(pure=False), count, lambda: 2 * count)
 
 
@@ -102,15 +102,14 @@ def prepare(client: Client, plugin: WorkerPlugin) -> None:
 class Prepared(WorkerPlugin):
     """Makes a worker, also one that replaces a dead one, ready for its first task."""
 
-    name = "regsearch"
-
-    def __init__(self, threads: int, device: str, driver: int | None = None) -> None:
-        """Takes the settings of `backend.start`, and the driver's process where that is the worker's own."""
-        self.threads, self.device, self.driver = threads, device, driver
+    def __init__(self, threads: int, device: str, ours: bool = False) -> None:
+        """Takes the settings of `backend.start`, and whether the worker is one that we started."""
+        self.threads, self.device, self.ours = threads, device, ours
+        self.name = f"regsearch-{uuid.uuid4()}"  # another run may use the same workers
 
     def setup(self, worker: Any) -> None:
-        """Leaves SIGINT to the driver of a local pool, imports TensorFlow, and lets training ask if it is wanted."""
-        if self.driver is not None:
+        """Leaves SIGINT to the driver that started it, imports TensorFlow, and lets training ask if it is wanted."""
+        if self.ours:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         backend.start(self.threads, self.device)
         interrupt.ask_at_checkpoints(_unwanted)

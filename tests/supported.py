@@ -63,12 +63,10 @@ def table():
     ])  # fmt: skip
 
 
-def main():
-    """Writes the table between its markers."""
-    text = README.read_text()
-    before, after = text.split(START)[0], text.split(END)[1]
-    README.write_text(before + START + "\n" + table() + "\n" + END + after)
+def written_into(text):
+    """The README with the table between its markers."""
+    return text.split(START)[0] + START + "\n" + table() + "\n" + END + text.split(END)[1]
 
 
 if __name__ == "__main__":
-    main()
+    README.write_text(written_into(README.read_text()))

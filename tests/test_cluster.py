@@ -140,7 +140,7 @@ def test_a_killed_worker_costs_nothing_and_a_killed_scheduler_one_clear_error(tm
     assert 40 <= len(kept) < 40 * 5
     fewer = [*changes[:1], ("seeds: 2", "seeds: 12"), *changes[2:]]  # the next run goes on from what is kept
     outcome = study.run(parsed(*fewer), out, Silent(), study.How())
-    assert (outcome.missing, outcome.trained) == (0, (~found(kept, fewer)).sum())
+    assert (outcome.report.missing, outcome.trained) == (0, (~found(kept, fewer)).sum())
 
 
 def found(kept, changes):

@@ -48,6 +48,16 @@ def test_each_study_is_rebuilt_and_all_stand_side_by_side(studies):
     assert not (path / "notes" / "report.html").exists()
 
 
+def test_joint_fits_over_training_sizes_and_folders_moved_aside_are_left_out(tmp_path):
+    sizes = ("  train: 64\n", ""), ("seeds: 3", "seeds: 3\n  train_sizes: [64, 128]")
+    made_up_folder.write(tmp_path / "sizes", made_up_folder.text(*sizes))
+    made_up_folder.write(tmp_path / "sizes-20261124-120000")
+    found = report.write_all(tmp_path)
+    assert found.studies["train_size"].tolist() == [64, 128, 64, 128]
+    assert set(found.reports) == {"sizes"}
+    assert exponents.points(found.studies).labels[0] == "l1, rate 0.05, 64 images"
+
+
 def test_the_page_links_to_each_study_and_needs_nothing_else(studies):
     path, _ = studies
     html = (path / "report.html").read_text()

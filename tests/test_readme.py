@@ -1,16 +1,36 @@
-"""The README says what is true: its file tree, its commands, its test command in CI."""
+"""The README says what is true: its file tree, its commands, its test command in CI, the study that it quotes."""
 
 import re
 import shlex
+import shutil
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
+import made_up_folder
+import numpy as np
 import pandas as pd
+import pytest
+import quoted
 import supported
+from click.testing import CliRunner
 
+from regsearch import datasets, jobs, sizing
 from regsearch.cli import main
+from regsearch.cluster import Cluster
+from regsearch.how import How
+from regsearch.records import Counts, Epoch, completed
+from regsearch.workers import Inline, Workers
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+STUDY = ROOT / "results" / "reference" / "study"
+
+
+def shell_lines():
+    """Every line of the README's shell blocks."""
+    return [line for block in re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+            for line in block.splitlines()]  # fmt: skip
 
 
 def test_the_file_tree_is_that_of_the_package():
@@ -22,29 +42,112 @@ def test_the_file_tree_is_that_of_the_package():
     assert named == there
 
 
-def test_the_table_of_what_is_supported_is_that_of_the_code():
-    """Run `python tests/supported.py` to write it anew."""
-    assert README.split(supported.START)[1].split(supported.END)[0].strip() == supported.table().strip()
-
-
-def test_every_regsearch_command_in_the_readme_exists():
-    used = [shlex.split(line) for line in re.findall(r"^regsearch .*$", README, re.MULTILINE)]
-    assert len(used) >= 3
-    for words in used:
-        assert words[1] in main.commands, words
-        options = {option for parameter in main.commands[words[1]].params for option in parameter.opts}
-        assert {word for word in words if word.startswith("--")} <= options
-
-
 def test_ci_runs_the_test_command_as_the_readme_gives_it():
     (command,) = re.findall(r"^.*bin/pytest -n .*$", README, re.MULTILINE)
     assert command in (ROOT / ".ci" / "run").read_text().splitlines()
 
 
-def test_the_verdicts_quoted_are_those_of_the_reference_study():
-    best = pd.read_csv(ROOT / "results" / "reference" / "digits" / "scaling.csv").set_index(["penalty", "against"])
-    for penalty in ("l1", "l2"):
-        row = best.loc[(penalty, "trainable_weights")]
-        quoted = f"**{penalty}: {row['verdict']}.** Best lambda ∝ N^{row['exponent']:.2f}"
-        assert quoted in README
-        assert f"95 % interval {row['exponent_low']:.2f} to {row['exponent_high']:.2f}" in README
+def test_the_table_of_what_is_supported_is_made_from_the_code():
+    assert supported.written_into(README) == README
+
+
+def test_every_file_and_section_that_the_readme_links_to_is_there():
+    sections = {
+        re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-")
+        for head in re.findall(r"^#+ (.*)$", README, re.MULTILINE)
+    }
+    links = re.findall(r"\]\(([^)\s]+)\)", README)
+    assert len(links) > 10
+    for link in links:
+        assert link[1:] in sections if link.startswith("#") else (ROOT / link).exists(), link
+
+
+def test_programs_that_the_readme_names_are_there():
+    named = set(re.findall(r"python (tests/\S+\.py)", README))
+    assert len(named) >= 5
+    for path in named:
+        assert (ROOT / path).exists(), path
+
+
+def made_up(_, job):
+    """In place of training: the best lambda is 0.03 at every width."""
+    rng = np.random.default_rng(job.population.first.seed)
+    counts = Counts(job.size.weights, job.size.penalised)
+    found = []
+    for cell in job.population.cells:
+        loss = made_up_folder.bowl(cell, rng)
+        epochs = [Epoch(cell.trial, epoch, 1.0, 0.1, loss, 0.5, 1.0, 10.0, 5.0) for epoch in (0, 1)]
+        found.append(completed(cell, counts, epochs, (loss + 0.1, 0.5), 0.1))
+    return found
+
+
+@pytest.mark.slow
+def test_every_command_of_the_readme_runs(tmp_path, monkeypatch):
+    """All in order, in a folder with the configs; what trains is handed made-up records, here instead of elsewhere."""
+
+    @contextmanager
+    def pool(*_):
+        yield Workers(Inline(), 0, lambda: 1)
+
+    @contextmanager
+    def connected(_):
+        yield SimpleNamespace(device=lambda _: "CPU", count=lambda: 1, pool=pool)
+
+    monkeypatch.setattr(jobs, "work", made_up)
+    monkeypatch.setattr(How, "processes", lambda *_: 0)
+    monkeypatch.setattr(Cluster, "connected", connected)
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    shutil.copytree(STUDY / "explosion", tmp_path / "results" / "reference" / "study" / "explosion")
+    monkeypatch.chdir(tmp_path)
+    ran = set()
+    for line in shell_lines():
+        words = shlex.split(line.split(" > ")[0])
+        if words[0] != "regsearch":
+            assert words[0] in ("python3", "sbatch", ".venv/bin/pytest", ".venv/bin/ruff", "pytest", "apt-get"), line
+            continue
+        result = CliRunner().invoke(main, words[1:])
+        assert result.exit_code == 0, f"{line}\n{result.output}"
+        ran.add(words[1])
+    assert ran == set(main.commands)
+
+
+@pytest.fixture(scope="module")
+def rebuilt(tmp_path_factory):
+    path = tmp_path_factory.mktemp("rebuilt") / "study"
+    shutil.copytree(STUDY, path)
+    for table in path.rglob("*.csv"):
+        if table.name not in ("trials.csv", "epochs.csv"):
+            table.unlink()
+    result = CliRunner().invoke(main, ["report", str(path)])
+    assert result.exit_code == 0, result.output
+    return path
+
+
+@pytest.mark.slow
+def test_a_report_of_the_study_rebuilds_every_table_byte_for_byte(rebuilt):
+    tables = sorted(path.relative_to(STUDY) for path in STUDY.rglob("*.csv"))
+    assert len(tables) > 20
+    for table in tables:
+        assert (rebuilt / table).read_bytes() == (STUDY / table).read_bytes(), table
+
+
+def test_the_tables_of_the_study_are_made_from_its_results():
+    assert quoted.written_into(README) == README
+
+
+def test_the_exponents_in_the_headline_are_those_of_the_study():
+    table = pd.read_csv(STUDY / "studies.csv").set_index(["study", "penalty", "learning_rate", "train_size"])
+    headline = README[: README.index("## Two commands")].replace("\n> ", " ")
+    for setting in (("sgd", "l2", 0.05, 500), ("sgd", "l1", 0.05, 500), ("adamw", "decoupled", 0.002, 500)):
+        row = table.loc[setting]
+        assert f"N^{row['exponent']:.2f} ({row['exponent_low']:.2f} to {row['exponent_high']:.2f})" in headline, (
+            setting
+        )
+
+
+def test_the_weight_counts_that_the_readme_quotes_are_those_of_the_study():
+    from regsearch import spec
+
+    study = spec.load(ROOT / "configs" / "study" / "sgd.yaml")
+    sizes = [size.weights for size in sizing.measure(study, datasets.shape(study)).values()]
+    assert f"{min(sizes):,} to {max(sizes):,} trainable weights" in README

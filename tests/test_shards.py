@@ -5,7 +5,7 @@ import pytest
 from conftest import parsed
 from test_study import TABLES
 
-from regsearch import datasets, folder, grid, ledger, report, sizing, study
+from regsearch import datasets, folder, grid, jobs, ledger, report, sizing, study
 from regsearch.errors import ResultsError
 from regsearch.jobs import COMPILE_SECONDS
 from regsearch.progress import Silent
@@ -68,7 +68,7 @@ def sharded(tmp_path_factory):
     path = tmp_path_factory.mktemp("sharded")
     first = run(path, "2/2")
     assert first.report is None
-    assert 0 < first.missing == len(CELLS) - first.trained
+    assert 0 < first.untried == len(CELLS) - first.trained
     assert not (path / "best_lambda.csv").exists()
     assert run(path, "1/2").report is not None
     return path
@@ -108,7 +108,8 @@ def test_a_report_reads_the_parts_that_are_there(tmp_path):
     assert (tmp_path / "best_lambda.csv").exists()
 
 
-def test_a_shard_that_another_process_trains_is_refused(tmp_path):
+def test_a_shard_that_another_process_trains_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder, "_GHOST", 0.1)
     with (
         folder.claimed(tmp_path, SPEC, "population", datasets.shape(SPEC), "shards/1-of-2"),
         pytest.raises(ResultsError, match="1-of-2: expected a results folder that no other run holds"),
@@ -136,3 +137,44 @@ def test_shards_of_another_study_are_refused(tmp_path):
         pass
     with pytest.raises(ResultsError, match="what differs"):
         run(tmp_path, "2/2", ("epochs: 2", "epochs: 3"))
+
+
+def test_the_split_is_the_same_whatever_trains_it():
+    spec = parsed(("widths: [1, 2]", "widths: [1, 2, 4, 8, 64]"), ("lambdas: [0, 0.01, 0.1]", "lambdas: {from: 1e-5, to: 1, per_decade: 8}"),
+                  ("seeds: 2", "seeds: 4"))  # fmt: skip
+    sizes = sizing.measure(spec, datasets.shape(spec))
+    cells = grid.cells(spec, "population", "digits")
+    assert sizes[grid.networks(spec)[-1]].members("CPU", 2) != sizes[grid.networks(spec)[-1]].members("GPU", 2)
+    for index in range(1, 6):
+        shares = [
+            {cell.trial for job in study.How(shard=Shard(index, 5)).jobs(cells, sizes, spec, device)
+             for cell in job.population.cells}
+            for device in ("CPU", "GPU")
+        ]  # fmt: skip
+        assert shares[0] == shares[1] != set()
+
+
+def test_a_part_that_has_only_begun_stops_nobody(tmp_path):
+    """What a shard leaves that is killed as it makes its files, or what another sees in that moment."""
+    for part in ("shards/1-of-3", "shards/2-of-3"):
+        (tmp_path / part).mkdir(parents=True)
+    (tmp_path / "shards" / "1-of-3" / "epochs.csv").write_text("")
+    ledger.Ledger(tmp_path, "shards/2-of-3")
+    assert ledger.read_trials(tmp_path).empty
+    ledger.Ledger(tmp_path, "shards/1-of-3")
+
+
+@pytest.mark.slow
+def test_the_last_shard_writes_the_tables_although_a_network_failed_for_good(tmp_path, monkeypatch):
+    work = jobs.work
+
+    def fails(spec, job):
+        if any(cell.lam == 0.1 for cell in job.population.cells):
+            raise RuntimeError("no luck")
+        return work(spec, job)
+
+    monkeypatch.setattr(jobs, "work", fails)
+    outcomes = [run(tmp_path, "1/2"), run(tmp_path, "2/2")]
+    assert outcomes[0].report is None
+    assert outcomes[1].report.missing == sum(len(outcome.failed) for outcome in outcomes) > 0
+    assert (tmp_path / "best_lambda.csv").exists()

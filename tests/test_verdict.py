@@ -43,7 +43,10 @@ def test_each_claim_is_named_with_its_exponent_interval_and_number_of_networks()
 
 def test_the_exponent_of_a_mean_is_told_from_that_of_a_sum():
     best = optima(0.0).assign(penalty="l2_mean")
-    assert "its exponent is 1 more than that of the sum" in spoken(best)[0]
+    assert (
+        "its exponent is about 1 more than that of the sum, whose best lambda would go about as N^-1.01"
+        in spoken(best)[0]
+    )
     assert "a mean" not in spoken(optima(0.0))[0]
 
 

@@ -24,7 +24,7 @@ COLLAPSED = 0.98
 def stability(
     curves: list[Curve],
     optimizer: OptimizerBase,
-    steps: Mapping[int, int],
+    steps: Mapping[int, float],
     penalties: Iterable[PenaltyBase],
     chance: float | None,
     factors: tuple[float, float] = (1.0, 1.0),
@@ -41,7 +41,7 @@ def stability(
     Args:
         curves: of one study.
         optimizer: its settings; learning rates are the curves' own.
-        steps: training steps, by training-set size.
+        steps: training steps, by training-set size; NaN where they are not known.
         penalties: those of the curves.
         chance: the loss of guessing, ln(classes); None where there are no classes.
         factors: the largest and the mean of what a schedule multiplies the learning rate with: the largest rate
@@ -79,7 +79,7 @@ def limit(optimizer: OptimizerBase, learning_rate: float, shares: Shares, curvat
     return ((1 + momentum) / (slack * learning_rate) - curvature / 2) / l2
 
 
-def slowest(optimizer: OptimizerBase, learning_rate: float, shares: Shares, steps: int) -> float:
+def slowest(optimizer: OptimizerBase, learning_rate: float, shares: Shares, steps: float) -> float:
     """The lambda below which a penalty has no time to act; NaN where that depends on the gradients.
 
     A coupled λ·l2·Σw² shrinks weights by the factor exp(−2ηλ·l2·T/(1−β)) in T steps of SGD with momentum β,
@@ -96,7 +96,7 @@ def slowest(optimizer: OptimizerBase, learning_rate: float, shares: Shares, step
 def _row(
     curve: Curve,
     optimizer: OptimizerBase,
-    steps: Mapping[int, int],
+    steps: Mapping[int, float],
     penalties: Mapping[str, PenaltyBase],
     chance: float | None,
     factors: tuple[float, float],

@@ -81,7 +81,11 @@ def _claim(scaling: pd.DataFrame, networks: int) -> Iterator[str]:
         f"(95 % interval {low:.2f} to {high:.2f}, {known}): {meaning}"
     )
     if row["penalty"].endswith("_mean"):
-        yield "This penalty is a mean, lambda·Σ/N: its exponent is 1 more than that of the sum."
+        yield (
+            "This penalty is a mean, lambda·Σ/N over the penalised weights, so its exponent is about 1 more than "
+            f"that of the sum, whose best lambda would go about as N^{row['exponent'] - 1:.2f}: 1/N for the sum is "
+            "one lambda for every width here."
+        )
 
 
 def _why(low: float, high: float) -> str:

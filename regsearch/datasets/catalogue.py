@@ -79,6 +79,14 @@ def load(spec: Spec, watch: Watch | None = None) -> Images | None:
     return images.load(path, dataset.size, dataset.color, refuse)
 
 
+def absolute(spec: Spec) -> Spec:
+    """The spec with the path of its dataset in full, so that it names the same file wherever it is read."""
+    path = _path(spec.dataset)
+    if path is None:
+        return spec
+    return spec.model_copy(update={"dataset": spec.dataset.model_copy(update={"path": str(path.absolute())})})
+
+
 def _shape(spec: Spec) -> Shape:
     """What a dataset that is not drawn holds."""
     dataset, path = spec.dataset, _path(spec.dataset)

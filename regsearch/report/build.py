@@ -1,6 +1,7 @@
 """`regsearch report`: from a results folder's ledger to every table, figure and page of it."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -48,6 +49,11 @@ class Known:
     spec: Spec
     cells: list[Cell]
     trials: pd.DataFrame
+
+    @property
+    def untried(self) -> int:
+        """Trials of the grid that nobody has trained, with or without success."""
+        return len(self.cells) - len(self.trials)
 
     @property
     def missing(self) -> int:
@@ -102,7 +108,7 @@ def write(results: Path, xlsx: bool = False) -> Report:
     words = verdict(tables)
     loss = "cross-entropy, nats" if known.spec.dataset.exponent is None else "mean squared error"
     pictures = list(gallery(every["response"], tables, _chance(known.study), loss))
-    _write_figures(results / FIGURES, pictures)
+    write_figures(results / FIGURES, pictures, KINDS)
     doubted = doubts(tables, known.missing, len(known.cells), known.spec.training.early_stopping is not None)
     shown = page(known.spec.name, words, doubted, pictures, every, known.study.facts, known.spec.text)
     folder.write_text(results / PAGE, shown)
@@ -123,13 +129,18 @@ def _tables(known: Known, found: list[Curve], epochs: pd.DataFrame) -> Tables:
         stability=stability(
             found,
             spec.training.optimizer,
-            spec.steps(),
+            _acting(spec),
             penalties,
             _chance(known.study),
             spec.training.largest_and_mean_factor(),
         ),
         mechanism=mechanism(known.trials, epochs, best, penalties),
     )
+
+
+def _acting(spec: Spec) -> dict[int, float]:
+    """Training steps in all, by training-set size; not known where each network stops when it likes."""
+    return {size: math.nan if spec.training.early_stopping else steps for size, steps in spec.steps().items()}
 
 
 def _chance(study: Study) -> float | None:
@@ -144,11 +155,11 @@ def _created(study: Study) -> datetime:
         return datetime(1980, 1, 1)
 
 
-def _write_figures(figures: Path, pictures: list[Picture]) -> None:
-    """Writes the figures and removes those of ours that an earlier grid had and this one has not."""
+def write_figures(figures: Path, pictures: list[Picture], kinds: Iterable[str]) -> None:
+    """Writes figures and removes those of their kinds that an earlier grid had and this one has not."""
     try:
         figures.mkdir(exist_ok=True)
-        there = {path for kind in KINDS for ending in ("svg", "png") for path in figures.glob(f"{kind}-*.{ending}")}
+        there = {path for kind in kinds for ending in ("svg", "png") for path in figures.glob(f"{kind}-*.{ending}")}
         for picture in pictures:
             for ending, content in picture.files.items():
                 path = figures / f"{picture.file}.{ending}"

@@ -33,7 +33,8 @@ def inside(results: Path) -> list[Path]:
     """The results folders right inside a folder that is none itself."""
     if (results / folder.STUDY).exists() or not results.is_dir():
         return []
-    return sorted(path.parent for path in results.glob(f"*/{folder.STUDY}"))
+    found = sorted(path.parent for path in results.glob(f"*/{folder.STUDY}"))
+    return [path for path in found if not folder.MOVED_ASIDE.search(path.name)]
 
 
 def write(results: Path, xlsx: bool = False) -> Overview:
@@ -53,16 +54,15 @@ def write(results: Path, xlsx: bool = False) -> Overview:
         spec = folder.stored_spec(path)
         optimizers[path.name], specs[path.name] = spec.training.optimizer.kind, spec.text
     table = _studies(reports, optimizers)
-    write_csv(results / STUDIES, table)
     pictures = []
     if (found := exponents.points(table)) is not None:
         with styled():
             pictures = [Picture("exponents", "exponents", found.title, saved(exponents.draw(found)))]
-        (results / FIGURES).mkdir(exist_ok=True)
-        for ending, content in pictures[0].files.items():
-            folder.write_bytes(results / FIGURES / f"exponents.{ending}", content)
     words = {name: report.verdict for name, report in reports.items()}
-    folder.write_text(results / PAGE, overview(results.resolve().name, words, pictures, table, specs))
+    with folder.held(results, folder.BRIEFLY):
+        write_csv(results / STUDIES, table)
+        build.write_figures(results / FIGURES, pictures, {"exponents"})
+        folder.write_text(results / PAGE, overview(results.resolve().name, words, pictures, table, specs))
     return Overview(reports, table)
 
 
@@ -71,8 +71,8 @@ def _studies(reports: dict[str, Report], optimizers: dict[str, str]) -> pd.DataF
     found = []
     for name, report in reports.items():
         rows = report.tables.scaling
-        rows = rows[rows["against"] == "trainable_weights"]
+        rows = rows[(rows["against"] == "trainable_weights") & rows["train_size"].notna()]  # no joint fits over sizes
         found.append(rows.assign(study=name, optimizer=optimizers[name]))
     whole = pd.concat(found, ignore_index=True)
     order = whole.sort_values(["study", "penalty", "learning_rate", "train_size"], kind="stable", ignore_index=True)
-    return order[list(_COLUMNS)]
+    return order[list(_COLUMNS)].astype({"train_size": "int64"})
