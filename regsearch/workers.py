@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import dask
-from distributed import Client, Nanny, Scheduler, SpecCluster, WorkerPlugin, get_worker
+from distributed import Client, Nanny, Scheduler, Security, SpecCluster, WorkerPlugin, get_worker
 from distributed.worker import thread_state
 
 from regsearch import backend, interrupt
@@ -78,14 +78,23 @@ def pool(count: int, device: str, threads: int) -> Iterator[Workers]:
     gpus = backend.gpus() if device == "GPU" else []
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with dask.config.set(settings):
-        here = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}  # Dask's own port is taken in a second run
+        # A certificate of this run's own: other users of this machine reach the loopback address too.
+        security = Security.temporary()
+        here = {
+            "host": "127.0.0.1",
+            "protocol": "tls",
+            "security": security,
+            "dashboard_address": "127.0.0.1:0",  # Dask's own port is taken in a second run
+        }
         workers = {}
         for number in range(count):
             env = {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {}
             workers[number] = {"cls": Nanny, "options": {"nthreads": 1, "memory_limit": 0, "env": env, **here}}
         scheduler = {"cls": Scheduler, "options": {"port": 0, **here}}
         with (
-            SpecCluster(workers=workers, scheduler=scheduler, silence_logs=logging.CRITICAL) as cluster,
+            SpecCluster(
+                workers=workers, scheduler=scheduler, security=security, silence_logs=logging.CRITICAL
+            ) as cluster,
             Client(cluster) as client,
             ThreadPoolExecutor(1) as meanwhile,  # workers import TensorFlow while the driver does
         ):

@@ -136,3 +136,16 @@ def test_no_port_is_open_beyond_this_machine():
                      if c.status == psutil.CONN_LISTEN]  # fmt: skip
     assert listening
     assert {connection.laddr.ip for connection in listening} == {"127.0.0.1"}
+
+
+@pytest.mark.slow
+def test_another_user_of_this_machine_cannot_hand_work_to_its_workers():
+    from distributed import Client
+
+    with workers.pool(1, "CPU", 1) as pool:
+        address = pool.executor._client.scheduler.address
+        assert address.startswith("tls://127.0.0.1:")
+        with pytest.raises(Exception, match="SSL|TLS|certificate|encrypt|reset|closed"):
+            Client(address.replace("tls://", "tcp://"), timeout=2, set_as_default=False)
+        with pytest.raises(Exception, match="SSL|TLS|certificate|encrypt|reset|closed"):
+            Client(address, timeout=2, set_as_default=False)
