@@ -1,6 +1,6 @@
 """What the driver costs: a study of 10,000 populations on 64 workers that sleep instead of training.
 
-    python tests/benchmarks/many_workers.py [--workers 64] [--populations 10000] [--seconds 5]
+    python tests/benchmarks/many_workers.py [--workers 64] [--populations 10000] [--seconds 3]
 
 The workers are threads of one other process, under a Dask scheduler of its own. Each population sleeps for half to
 one and a half times `--seconds` and gives back records of a usual size. The run is the real one:
@@ -89,7 +89,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, default=64)
     parser.add_argument("--populations", type=int, default=10_000)
-    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--seconds", type=float, default=3.0)
     options = parser.parse_args()
     logging.getLogger("regsearch").setLevel(logging.ERROR)
     jobs.work = asleep(options.seconds)
