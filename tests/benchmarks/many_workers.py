@@ -1,8 +1,9 @@
 """What the driver costs: a study of 10,000 populations on 64 workers that sleep instead of training.
 
-    python tests/benchmarks/many_workers.py [--workers 64] [--populations 10000] [--seconds 3]
+    python tests/benchmarks/many_workers.py [--workers 64] [--populations 10000] [--seconds 3] [--threads]
 
-The workers are threads of one other process, under a Dask scheduler of its own. Each population sleeps for half to
+The workers are threads of one other process, under a Dask scheduler of its own, which on two cores takes about as much
+of the machine as the driver does; with `--threads` they are threads of the driver, without Dask. Each population sleeps for half to
 one and a half times `--seconds` and gives back records of a usual size. The run is the real one:
 jobs, ledger, Keras Tuner's trials, progress; the tables at its end are left out. Prints the time that 64 workers
 would take if each had its next population at once, and what the run added.
@@ -16,12 +17,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from regsearch import dispatch, jobs, source, spec, study
 from regsearch.cluster import Cluster
+from regsearch.how import Site
 from regsearch.progress import Silent
 from regsearch.records import Counts, Epoch, completed
+from regsearch.workers import Workers
 
 SPEC = """
 name: many
@@ -84,12 +89,36 @@ def ideal(lengths: list[float], workers: int) -> float:
     return max(free)
 
 
+@contextmanager
+def dask(count: int):
+    """Workers in another process."""
+    command = [sys.executable, "-c", CLUSTER, str(count)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as cluster:
+        yield study.How(cluster=Cluster(cluster.stdout.readline().strip()), device="CPU")
+        cluster.stdin.close()
+
+
+@contextmanager
+def threads(count: int):
+    """Workers in this process."""
+
+    class Threads(study.How):
+        @contextmanager
+        def site(self):
+            with ThreadPoolExecutor(count) as executor:
+                workers = Workers(executor, count, lambda: 2 * count)
+                yield Site("CPU", lambda _: count, lambda *_: nullcontext(workers))
+
+    yield Threads()
+
+
 def main() -> None:
     """Runs it once."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, default=64)
     parser.add_argument("--populations", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--threads", action="store_true")
     options = parser.parse_args()
     logging.getLogger("regsearch").setLevel(logging.ERROR)
     jobs.work = asleep(options.seconds)
@@ -112,15 +141,8 @@ def main() -> None:
     dispatch.train = noting
     study.report.write = lambda *_: None
     study_spec = spec.validate(source.parse(SPEC.format(seeds=options.populations // 100), "many.yaml"))
-    command = [sys.executable, "-c", CLUSTER, str(options.workers)]
-    with (
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as cluster,
-        tempfile.TemporaryDirectory() as folder,
-    ):
-        address = cluster.stdout.readline().strip()
-        how = study.How(cluster=Cluster(address), device="CPU")
+    with tempfile.TemporaryDirectory() as folder, (threads if options.threads else dask)(options.workers) as how:
         study.run(study_spec, Path(folder), Watching(), how)
-        cluster.stdin.close()
     started, *lengths = handed
     took, best = ended[-1] - started, ideal(lengths, options.workers)
     print(
