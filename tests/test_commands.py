@@ -45,7 +45,7 @@ def test_the_example_in_the_help_parses(name):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_readme_shows_and_explains_the_command(name):
-    section = README[README.index("## Commands") : README.index("## Speed")]
+    section = README[README.index("## Commands") : README.index("## Batch jobs")]
     shown, explained = section.split("```")[1], "".join(section.split("```")[2:])
     assert re.search(rf"^regsearch {name}\b", shown, re.MULTILINE)
     assert f"`{name}`" in explained or f"regsearch {name}" in explained
