@@ -1,4 +1,4 @@
-"""TensorFlow and its devices: imported without chatter, one thread a process, told apart by kind."""
+"""TensorFlow, Keras and their devices: imported without chatter, with their own defaults, told apart by kind."""
 
 import os
 import re
@@ -41,7 +41,7 @@ def has_gpu() -> bool:
 
 
 def start(threads: int = 0, device: str | None = None) -> None:
-    """Imports TensorFlow; what it prints meanwhile is shown only if the import fails.
+    """Imports TensorFlow, and Keras with its own defaults; what they print is shown only if the import fails.
 
     Args:
         threads: computing threads; 0 leaves the number to TensorFlow. Populations train on one, so that their
@@ -49,7 +49,7 @@ def start(threads: int = 0, device: str | None = None) -> None:
         device: `CPU` hides every GPU.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever else a user's Keras computes with
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     if version("tensorflow").startswith(XLA_FLAGS_KNOWN_TO):
         given = os.environ.get("XLA_FLAGS", "").split()
@@ -58,8 +58,15 @@ def start(threads: int = 0, device: str | None = None) -> None:
         ]
         os.environ["XLA_FLAGS"] = " ".join([*given, *ours])
     _import_quietly()
+    import keras
     import tensorflow as tf
 
+    # A user's ~/.keras/keras.json and KERAS_… variables may say otherwise: the spec alone decides the numbers.
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_max_epochs(None)
+    keras.config.set_max_steps_per_epoch(None)
     tf.get_logger().setLevel("ERROR")
     with suppress(RuntimeError):  # already computing, as it was set up first
         if device == "CPU":

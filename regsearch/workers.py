@@ -24,8 +24,12 @@ QUIET = {
     "distributed.scheduler.allowed-failures": 0,  # `dispatch` tries again
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
+    "distributed.worker.profile.enabled": False,  # nobody looks at it, and with the two below it
+    "distributed.admin.system-monitor.interval": "10s",  # takes a twentieth of the processors from training
+    "distributed.admin.tick.interval": "500ms",
 }
-"""What a scheduler and its workers need besides their defaults: nothing on their HTTP ports, one task a worker."""
+"""What a scheduler and its workers need besides their defaults: nothing on their HTTP ports, one task a worker,
+and no sampling of themselves."""
 
 
 @dataclass(frozen=True)
