@@ -9,21 +9,28 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from regsearch import backend, datasets, dispatch, folder, growth, jobs, report, sizing, state
-from regsearch.datasets import Images, Shape
-from regsearch.grid import Cell, Network
-from regsearch.how import How, Site
-from regsearch.interrupt import at_checkpoints
-from regsearch.layers import every
-from regsearch.ledger import Ledger, read_trials
-from regsearch.progress import Reporter
-from regsearch.records import Record
+from regsearch import data as datasets
+from regsearch import report
+from regsearch.cli.display import Reporter
+from regsearch.data import Images, Shape
+from regsearch.engine import backend
+from regsearch.grid import costs as sizing
+from regsearch.grid import rounds as growth
+from regsearch.grid.cells import Cell, Network
+from regsearch.grid.costs import Size
+from regsearch.ledger import checkpoints as state
+from regsearch.ledger import folder
+from regsearch.ledger.checkpoints import States
+from regsearch.ledger.ledger import Ledger, read_trials
+from regsearch.ledger.records import Record
 from regsearch.report import Report
-from regsearch.sizing import Size
-from regsearch.spec import Spec
-from regsearch.state import States
-from regsearch.tally import shares
-from regsearch.workers import Workers
+from regsearch.runner import dispatch, jobs
+from regsearch.runner.interrupt import at_checkpoints
+from regsearch.runner.progress import shares
+from regsearch.runner.settings import How, Site
+from regsearch.runner.workers import Workers
+from regsearch.spec.layers import every
+from regsearch.spec.study import Spec
 
 FAILURES = "failures.log"
 
@@ -166,7 +173,7 @@ def _ready(site: Site, processes: int, threads: int, folder: Path, shape: Shape)
     """Workers, and a Keras Tuner to feed them, with TensorFlow started here too."""
     with at_checkpoints(), site.pool(processes, threads) as workers:
         backend.start(threads, site.device)
-        from regsearch.tuner import GridTuner
+        from regsearch.runner.tuner import GridTuner
 
         yield workers, GridTuner(folder, shape)
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from regsearch import backend, source, spec
+from regsearch.engine import backend
+from regsearch.spec import study as spec
+from regsearch.spec import yaml as source
 
 backend.start(threads=1)  # as workers do: another number of threads rounds otherwise
 

@@ -5,9 +5,11 @@ import math
 import numpy as np
 from conftest import SPEC, parsed_text
 
-from regsearch import datasets, folder, grid
-from regsearch.ledger import Ledger
-from regsearch.records import Counts, Epoch, completed, diverged
+from regsearch import data as datasets
+from regsearch.grid import cells as grid
+from regsearch.ledger import folder
+from regsearch.ledger.ledger import Ledger
+from regsearch.ledger.records import Counts, Epoch, completed, diverged
 
 WIDTHS = (1, 2, 4, 8, 16, 32)
 

@@ -6,12 +6,12 @@ python tests/supported.py        writes it into README.md
 from pathlib import Path
 from typing import get_args
 
-from regsearch.datasets import SOURCES
-from regsearch.fields import Count
-from regsearch.layers import LAYERS, ActivationName, InitializerName
-from regsearch.optimizers import OPTIMIZERS
-from regsearch.penalties import PENALTIES
-from regsearch.schedules import SCHEDULES
+from regsearch.data import SOURCES
+from regsearch.spec.layers import LAYERS, ActivationName, InitializerName
+from regsearch.spec.optimizers import OPTIMIZERS
+from regsearch.spec.penalties import PENALTIES
+from regsearch.spec.schedules import SCHEDULES
+from regsearch.spec.values import Count
 
 README = Path(__file__).parent.parent / "README.md"
 START, END = "<!-- supported: made by tests/supported.py -->\n", "<!-- /supported -->\n"

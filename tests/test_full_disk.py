@@ -11,9 +11,9 @@ from conftest import parsed
 from keras_tuner.engine import trial as kt_trial
 
 from regsearch import study
+from regsearch.cli.display import Silent
 from regsearch.errors import ResultsError
-from regsearch.ledger import read_trials
-from regsearch.progress import Silent
+from regsearch.ledger.ledger import read_trials
 
 pytestmark = pytest.mark.slow
 SPEC = parsed(("widths: [1, 2]", "widths: [1]"), ("lambdas: [0, 0.01, 0.1]", "lambdas: [0, 0.01]"))

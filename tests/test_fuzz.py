@@ -21,9 +21,10 @@ from conftest import SPEC, parsed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from regsearch import jobs, study
+from regsearch import study
 from regsearch.cli import main
-from regsearch.progress import Silent
+from regsearch.cli.display import Silent
+from regsearch.runner import jobs
 
 ENDS_WITHIN = 10
 EXIT_CODES = {0, 2, 3, 4, 5}
@@ -217,7 +218,7 @@ def finished(tmp_path_factory):
         return work(spec, job)
 
     with pytest.MonkeyPatch.context() as patch, chdir(folder):
-        patch.setattr("regsearch.jobs.work", fails_once)
+        patch.setattr("regsearch.runner.jobs.work", fails_once)
         spec = parsed(("widths: [1, 2]", "widths: [1]"), ("lambdas: [0, 0.01, 0.1]", "lambdas: [0, 0.01, 1000]"))
         study.run(spec, folder / "results" / "tiny", Silent(), study.How())
     return folder
@@ -245,7 +246,7 @@ def trains_nothing(*_):
 
 @pytest.mark.slow
 def test_a_mutated_results_folder_is_used_or_refused(finished, monkeypatch):
-    monkeypatch.setattr("regsearch.jobs.work", trains_nothing)
+    monkeypatch.setattr("regsearch.runner.jobs.work", trains_nothing)
 
     @fuzzed("FUZZ_LEDGERS", 40)
     @given(damage(), st.data())

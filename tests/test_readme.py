@@ -15,13 +15,15 @@ import quoted
 import supported
 from click.testing import CliRunner
 
-from regsearch import datasets, jobs, sizing
+from regsearch import data as datasets
 from regsearch.cli import main
-from regsearch.cluster import Cluster
-from regsearch.how import How
-from regsearch.records import Counts, Epoch, completed
+from regsearch.grid import costs as sizing
+from regsearch.ledger.records import Counts, Epoch, completed
 from regsearch.report import build
-from regsearch.workers import Inline, Workers
+from regsearch.runner import jobs
+from regsearch.runner.cluster import Cluster
+from regsearch.runner.settings import How
+from regsearch.runner.workers import Inline, Workers
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -152,7 +154,7 @@ def test_the_exponents_in_the_headline_are_those_of_the_study():
 
 
 def test_the_weight_counts_that_the_readme_quotes_are_those_of_the_study():
-    from regsearch import spec
+    from regsearch.spec import study as spec
 
     study = spec.load(ROOT / "configs" / "study" / "sgd.yaml")
     sizes = [size.weights for size in sizing.measure(study, datasets.shape(study)).values()]

@@ -6,9 +6,14 @@ import pandas as pd
 import pytest
 from conftest import parsed, parsed_text
 
-from regsearch import datasets, folder, grid, jobs, report, sizing, study
+from regsearch import data as datasets
+from regsearch import report, study
+from regsearch.cli.display import Silent
 from regsearch.errors import DatasetError, DeviceError, ResultsError
-from regsearch.progress import Silent
+from regsearch.grid import cells as grid
+from regsearch.grid import costs as sizing
+from regsearch.ledger import folder
+from regsearch.runner import jobs
 
 pytestmark = pytest.mark.slow
 TINY = [("widths: [1, 2]", "widths: [1]"), ("lambdas: [0, 0.01, 0.1]", "lambdas: [0, 0.01]")]
@@ -67,7 +72,7 @@ def test_a_stopped_run_resumes_with_what_is_missing_and_ends_the_same(finished, 
             raise KeyboardInterrupt
         return work(spec, job)
 
-    monkeypatch.setattr("regsearch.jobs.work", stop_at_second)
+    monkeypatch.setattr("regsearch.runner.jobs.work", stop_at_second)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, engine=engine)
     had = len(facts(tmp_path))
@@ -168,7 +173,7 @@ def test_a_study_stopped_while_it_grows_ends_the_same(grown, tmp_path, monkeypat
             raise KeyboardInterrupt
         return work(spec, job)
 
-    monkeypatch.setattr("regsearch.jobs.work", stop_at_the_twentieth)
+    monkeypatch.setattr("regsearch.runner.jobs.work", stop_at_the_twentieth)
     with pytest.raises(KeyboardInterrupt):
         study.run(parsed_text(PLANTED), tmp_path, Silent(), study.How())
     had = facts(tmp_path)
@@ -252,7 +257,7 @@ def test_a_population_that_fails_twice_is_recorded_as_failed_and_the_others_go_o
             raise RuntimeError("no luck")
         return work(spec, job)
 
-    monkeypatch.setattr("regsearch.jobs.work", fails)
+    monkeypatch.setattr("regsearch.runner.jobs.work", fails)
     outcome = run(tmp_path)
     assert tried == [3, 2, 1, 3]  # the first population, its halves, the second
     assert len(outcome.failed) == 2  # the half with lambda 0
@@ -297,7 +302,7 @@ def test_a_run_that_trains_nothing_leaves_the_record_of_those_that_did(tmp_path)
 
 
 def test_a_gpu_that_is_not_there_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("regsearch.backend.gpus", list)
+    monkeypatch.setattr("regsearch.engine.backend.gpus", list)
     with pytest.raises(DeviceError, match="expected a GPU that TensorFlow can use, got none"):
         study.run(parsed(*TINY), tmp_path / "results", Silent(), study.How(device="GPU"))
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from regsearch.penalties import NONE
+from regsearch.spec.penalties import NONE
 
 NETWORK = ["architecture", "width", "trainable_weights", "penalised_weights"]
 SETTING = ["learning_rate", "train_size", "penalty"]

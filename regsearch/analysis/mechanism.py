@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from regsearch.analysis.curves import NETWORK, shared
-from regsearch.penalties import PenaltyBase
+from regsearch.spec.penalties import PenaltyBase
 
 MEASURES = ("sum_abs_weights", "sum_squared_weights", "penalty_share", "penalty_gradient")
 ENDS = ("start", "end")

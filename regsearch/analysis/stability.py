@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from regsearch.analysis.curves import NETWORK, Curve
-from regsearch.optimizers import SGD, OptimizerBase
-from regsearch.penalties import PenaltyBase, Shares
+from regsearch.spec.optimizers import SGD, OptimizerBase
+from regsearch.spec.penalties import PenaltyBase, Shares
 
 COLUMNS = [
     *NETWORK, "penalty", "learning_rate", "train_size", "smallest_diverged", "largest_stable", "predicted_limit",

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from regsearch import folder, growth
 from regsearch.analysis.best_lambda import best_lambda
 from regsearch.analysis.calibration import calibration
 from regsearch.analysis.curves import Curve, curves
@@ -19,14 +18,16 @@ from regsearch.analysis.scaling import scaling
 from regsearch.analysis.stability import stability
 from regsearch.analysis.transfer import transfer
 from regsearch.analysis.verdict import Tables, verdict
-from regsearch.figures.gallery import KINDS, Picture, gallery
-from regsearch.folder import Study
-from regsearch.grid import Cell
-from regsearch.ledger import EPOCHS, TRIALS, read_epochs, read_trials, unusable
+from regsearch.grid import rounds as growth
+from regsearch.grid.cells import Cell
+from regsearch.ledger import folder
+from regsearch.ledger.folder import Study
+from regsearch.ledger.ledger import EPOCHS, TRIALS, read_epochs, read_trials, unusable
+from regsearch.report.csv import write_csv
+from regsearch.report.figures.gallery import KINDS, Picture, gallery
 from regsearch.report.page import page
-from regsearch.report.tables import write_csv
 from regsearch.report.workbook import workbook
-from regsearch.spec import Spec
+from regsearch.spec.study import Spec
 
 FIGURES, PAGE, WORKBOOK = "figures", "report.html", "tables.xlsx"
 

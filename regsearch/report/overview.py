@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from regsearch import folder
-from regsearch.figures import exponents
-from regsearch.figures.canvas import saved, styled
-from regsearch.figures.gallery import Picture
+from regsearch.ledger import folder
 from regsearch.report import build
 from regsearch.report.build import FIGURES, PAGE, Report
+from regsearch.report.csv import write_csv
+from regsearch.report.figures import exponents
+from regsearch.report.figures.canvas import saved, styled
+from regsearch.report.figures.gallery import Picture
 from regsearch.report.page import overview
-from regsearch.report.tables import write_csv
 
 STUDIES = "studies.csv"
 _COLUMNS = (

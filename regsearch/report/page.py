@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from regsearch.figures.gallery import KINDS, Picture
+from regsearch.report.figures.gallery import KINDS, Picture
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from measure import regsearch, seconds, show
 
-from regsearch import backend
+from regsearch.engine import backend
 
 HERE = Path(__file__).parent
 SAMPLE = 4

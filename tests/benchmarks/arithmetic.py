@@ -14,7 +14,7 @@ import time
 
 from measure import EPOCHS, show, spec, work
 
-from regsearch import backend
+from regsearch.engine import backend
 
 
 def matmul_rate():
@@ -53,8 +53,12 @@ def one_core(width, barrier, answers):
     backend.start(threads=1)
     import tensorflow as tf
 
-    from regsearch import datasets, grid, sizing, source, training
-    from regsearch import spec as specs
+    from regsearch import data as datasets
+    from regsearch.engine.population import training
+    from regsearch.grid import cells as grid
+    from regsearch.grid import costs as sizing
+    from regsearch.spec import study as specs
+    from regsearch.spec import yaml as source
 
     study = specs.validate(source.parse(spec(width, 20), "work.yaml"))
     ((network, size),) = sizing.measure(study, datasets.shape(study)).items()

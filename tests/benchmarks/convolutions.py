@@ -13,10 +13,10 @@ import time
 import pandas as pd
 import tensorflow as tf
 
-from regsearch import backend
-from regsearch.convolution import convolve
-from regsearch.sizing import LOWERINGS, Size
-from regsearch.window import Window
+from regsearch.engine import backend
+from regsearch.engine.population.convolution import convolve
+from regsearch.grid.costs import LOWERINGS, Size
+from regsearch.grid.window import Window
 
 # (image size, channels, filters, kernel size, batch)
 SHAPES = [

@@ -21,12 +21,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from regsearch import dispatch, jobs, source, spec, study
-from regsearch.cluster import Cluster
-from regsearch.how import Site
-from regsearch.progress import Silent
-from regsearch.records import Counts, Epoch, completed
-from regsearch.workers import Workers
+from regsearch import study
+from regsearch.cli.display import Silent
+from regsearch.ledger.records import Counts, Epoch, completed
+from regsearch.runner import dispatch, jobs
+from regsearch.runner.cluster import Cluster
+from regsearch.runner.settings import Site
+from regsearch.runner.workers import Workers
+from regsearch.spec import study as spec
+from regsearch.spec import yaml as source
 
 SPEC = """
 name: many

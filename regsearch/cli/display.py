@@ -1,0 +1,201 @@
+"""How far a run is, on stderr: a live display on a terminal, a plain line now and then elsewhere."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from regsearch.cli.readable import duration, memory, short
+from regsearch.grid.cells import Cell
+from regsearch.ledger.records import Record, Trial
+from regsearch.runner.progress import Shares, Tally
+
+WIDEST_BAR, NARROWEST_BAR = 40, 8
+REFRESHES_A_SECOND = 4
+BETWEEN_LINES = 10.0
+"""Seconds."""
+
+
+class Reporter(Protocol):
+    """Shows the progress of one run."""
+
+    def download(self, name: str, done: int, total: int) -> None:
+        """More of a file of the dataset is here: `done` of `total` bytes, 0 where the total is not known."""
+
+    def start(self, cells: Sequence[Cell], finished: Sequence[Trial], expected: Shares) -> None:
+        """The grid, or a round by which it grows; what the ledger has of it; how its time should spread."""
+
+    def advance(self, records: Sequence[Record]) -> None:
+        """One more population is trained and kept."""
+
+    def stop(self) -> None:
+        """The run is over."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def download(self, name: str, done: int, total: int) -> None:
+        """Shows nothing."""
+
+    def start(self, cells: Sequence[Cell], finished: Sequence[Trial], expected: Shares) -> None:
+        """Shows nothing."""
+
+    def advance(self, records: Sequence[Record]) -> None:
+        """Shows nothing."""
+
+    def stop(self) -> None:
+        """Shows nothing."""
+
+
+class Lines:
+    """Plain lines for a batch log: every 10 seconds at first, then ever more seldom."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.tally = Tally()
+        self.started = self.shown = time.monotonic()
+        self.downloading: str | None = None
+
+    def download(self, name: str, done: int, total: int) -> None:
+        """Prints a line when a file begins to come, every 10 seconds, and when it is here."""
+        now = time.monotonic()
+        if name == self.downloading and done != total and now - self.shown < BETWEEN_LINES:
+            return
+        self.downloading, self.shown = name, now
+        self.line(f"downloading {name}: {_of(done, total)}")
+
+    def start(self, cells: Sequence[Cell], finished: Sequence[Trial], expected: Shares) -> None:
+        """Says what there is to do."""
+        more = " more" if self.tally.total else ""
+        self.tally.grow(cells, finished, expected)
+        if expected.trials:
+            had = f", {len(finished)} of them in the ledger" if finished else ""
+            self.line(f"{len(cells)} trials{more}{had}: training {len(expected.trials)}")
+
+    def advance(self, records: Sequence[Record]) -> None:
+        """Prints a line if the last is long enough ago, and at the end."""
+        tally = self.tally
+        tally.add([record.trial for record in records])
+        now = time.monotonic()
+        if tally.done < tally.total and now - self.shown < max(BETWEEN_LINES, 0.05 * (now - self.started)):
+            return
+        self.shown = now
+        trial = records[-1].trial
+        self.line(
+            f"{tally.done}/{tally.total} trials, {duration(tally.seconds)}, about "
+            f"{duration(tally.seconds_left or 0)} left (last: {trial.architecture} {trial.penalty})"
+        )
+
+    def line(self, text: str) -> None:
+        """Prints a line, whatever its length."""
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def stop(self) -> None:
+        """Nothing is left to do."""
+
+
+class Display:
+    """A live display on a terminal, drawn in place and taken away at the end."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.tally = Tally()
+        self.live: Live | None = None
+        self.download_of = ("", 0, 0)
+
+    def download(self, name: str, done: int, total: int) -> None:
+        """Draws how far a file is, and takes that away once the file is here."""
+        self.download_of = (name, done, total)
+        if done == total:
+            self.stop()
+        elif self.live is None:
+            self._draw(lambda: downloading(*self.download_of, self.console.width))
+
+    def start(self, cells: Sequence[Cell], finished: Sequence[Trial], expected: Shares) -> None:
+        """Draws it."""
+        self.tally.grow(cells, finished, expected)
+        if self.live is None and expected.trials:
+            self._draw(lambda: drawn(self.tally, self.console.width, self.console.height))
+
+    def advance(self, records: Sequence[Record]) -> None:
+        """Takes a population in; the next refresh shows it."""
+        self.tally.add([record.trial for record in records])
+
+    def stop(self) -> None:
+        """Takes the display away."""
+        if self.live is not None:
+            self.live.stop()
+            self.live = None
+
+    def _draw(self, what: Callable[[], RenderableType]) -> None:
+        self.live = Live(
+            console=self.console, get_renderable=what, refresh_per_second=REFRESHES_A_SECOND, transient=True
+        )
+        self.live.start()
+
+
+def downloading(name: str, done: int, total: int, width: int) -> Table:
+    """A file, a bar and how much of it is here: in one line of any width."""
+    return _line(Text(f"downloading {name}"), Text(_of(done, total)), done, total, width)
+
+
+def _of(done: int, total: int) -> str:
+    """`11 MiB`, `5 of 11 MiB`."""
+    if total in (0, done):
+        return memory(done)
+    return f"{done / 2**20:.0f} of {memory(total)}"
+
+
+def drawn(tally: Tally, width: int, height: int) -> RenderableType:
+    """A line on the whole run and, where there is room, the best lambdas so far of the networks trained last."""
+    room = height - 6  # the headline, the table's heading, what is above and below
+    networks = [name for name in tally.networks if name in tally.recent[-room:]] if room > 0 else []
+    head = headline(tally, width)
+    if not networks:
+        return head
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left", title_style="")
+    table.add_column("best lambda so far", no_wrap=True)
+    for penalty in tally.penalties:
+        table.add_column(escape(penalty), justify="right", no_wrap=True)
+    for name in networks:
+        table.add_row(escape(name), *(short(tally.best(name, penalty)) for penalty in tally.penalties))
+    return Group(head, table)
+
+
+def headline(tally: Tally, width: int) -> Table:
+    """The architecture trained last, a bar, trials, speed and time left: in one line of any width."""
+    left = "starting" if tally.seconds_left is None else f"{duration(tally.seconds_left)} left"
+    rate = tally.trials_a_second
+    speed = f" · {rate:.0f} a second" if rate >= 10 else f" · {rate:.2g} a second" if tally.trained else ""
+    facts = Text(f"{tally.done}/{tally.total} trials{speed} · {left}")
+    name = Text(tally.recent[-1] if tally.trained and tally.recent else "")
+    return _line(name, facts, tally.done, tally.total, width)
+
+
+def _line(name: Text, facts: Text, done: int, total: int, width: int) -> Table:
+    """A name, a bar where there is room for one, and facts."""
+    bar = min(WIDEST_BAR, width - len(name) - len(facts) - 4)
+    line = Table.grid(padding=(0, 1))
+    parts: list[RenderableType] = [name, facts]
+    if bar >= NARROWEST_BAR and total:
+        parts.insert(1, ProgressBar(total, done, width=bar))
+    for _ in parts:
+        line.add_column(no_wrap=True, overflow="ellipsis")
+    line.add_row(*parts)
+    return line
+
+
+def reporter(console: Console, quiet: bool) -> Reporter:
+    """The way to show progress that suits where stderr goes."""
+    if quiet:
+        return Silent()
+    live = console.is_terminal and not console.is_dumb_terminal and console.file.isatty()
+    return Display(console) if live else Lines(console)

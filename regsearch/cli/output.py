@@ -1,0 +1,193 @@
+"""What the commands print: tables for people, JSON for scripts, both on stdout."""
+
+import json
+import shutil
+import sys
+import textwrap
+from collections.abc import Container, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from regsearch.cli.readable import duration, memory, short
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from regsearch.grid.cells import Network
+    from regsearch.grid.costs import Size
+    from regsearch.report import Report
+    from regsearch.runner.plan import Plan
+    from regsearch.study import Outcome
+
+
+def print_table(header: list[str], rows: list[list[Any]], text: Container[str] = ()) -> None:
+    """Prints a table. Its cells are never folded or cut; its headings fold on a terminal that is too narrow.
+
+    Args:
+        header: the columns' headings.
+        rows: a cell for each; None stays empty.
+        text: columns that hold text and so stand left, besides the first.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.measure import Measurement
+    from rich.table import Table
+
+    console = Console()
+    for separator in (" ", "\n"):
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for index, name in enumerate(header):
+            left = index == 0 or name in text
+            table.add_column(name.replace(" ", separator), justify="left" if left else "right", no_wrap=True)
+        for row in rows:
+            table.add_row(*("" if cell is None else escape(str(cell)) for cell in row))
+        width = Measurement.get(console, console.options.update(max_width=10_000), table).maximum
+        if width <= console.width or not console.is_terminal:
+            break
+    console.width = max(console.width, width)
+    with console.capture() as printed:  # Rich would end the process by itself where stdout has no reader
+        console.print(table)
+    click.echo(printed.get(), nl=False)
+
+
+def print_sentences(paragraphs: Iterable[str]) -> None:
+    """Prints paragraphs, on a terminal folded between words, elsewhere a line each."""
+    for paragraph in paragraphs:
+        if sys.stdout.isatty():
+            paragraph = textwrap.fill(paragraph, shutil.get_terminal_size().columns) + "\n"
+        click.echo(paragraph)
+
+
+def print_json(value: Any) -> None:
+    """Prints JSON that any parser takes."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def architectures(sizes: "dict[Network, Size]") -> list[dict[str, Any]]:
+    """Each architecture with its weight counts, for JSON."""
+    return [
+        {
+            "architecture": network.name,
+            "width": network.width,
+            "trainable_weights": size.weights,
+            "penalised_weights": size.penalised,
+        }
+        for network, size in sizes.items()
+    ]
+
+
+def print_plan(plan: "Plan", results: Path) -> None:
+    """Prints a plan: a row an architecture, then the whole."""
+    print_table(
+        ["architecture", "weights", "penalised", "trials", "finished", "populations", "members", "memory", "seconds"],
+        [
+            [
+                row.network.name, row.size.weights, row.size.penalised, row.trials, row.finished, row.populations,
+                row.members, memory(row.memory), "" if row.seconds is None else f"{row.seconds:.0f}",
+            ]
+            for row in plan.rows
+        ],
+    )  # fmt: skip
+    click.echo(f"{plan.trials} trials, {plan.finished} of them in {results}/: {plan.trials - plan.finished} to train")
+    if plan.seconds is None or plan.memory is None:
+        click.echo("Nothing is missing, so a run would train nothing.")
+        return
+    where = f"on {plan.workers} workers ({plan.device})" if plan.workers else f"in one process ({plan.device})"
+    click.echo(f"{plan.populations} populations {where}, up to {memory(plan.memory)} of memory each")
+    click.echo(
+        f"About {duration(plan.seconds.total)}: {duration(plan.seconds.overhead)} to start and end; in all workers "
+        f"{duration(plan.seconds.compile)} of compiling, {duration(plan.seconds.train)} of training"
+    )
+
+
+def plan_as_json(plan: "Plan") -> dict[str, Any]:
+    """A plan for scripts; what was not measured, as nothing is missing, is null."""
+    seconds = plan.seconds
+    sizes = {row.network: row.size for row in plan.rows}
+    rows = [
+        {
+            **named,
+            "trials": row.trials,
+            "finished": row.finished,
+            "populations": row.populations,
+            "members": row.members,
+            "memory_bytes": row.memory,
+            "train_seconds": row.seconds,
+        }
+        for named, row in zip(architectures(sizes), plan.rows, strict=True)
+    ]
+    return {
+        "trials": plan.trials,
+        "finished": plan.finished,
+        "missing": plan.trials - plan.finished,
+        "populations": plan.populations,
+        "workers": plan.workers,
+        "device": plan.device,
+        "memory_bytes_per_worker": plan.memory,
+        "seconds": seconds and seconds.total,
+        "overhead_seconds": seconds and seconds.overhead,
+        "compile_seconds": seconds and seconds.compile,
+        "train_seconds": seconds and seconds.train,
+        "architectures": rows,
+    }
+
+
+def print_summary(report: "Report") -> None:
+    """Prints the best lambdas as they stand in `best_lambda.csv`."""
+    table = report.tables.best_lambda
+    if table.empty:
+        click.echo("No network has finished yet, or all diverged: there is no best lambda.", err=True)
+        return
+    axes = [name for name in ("learning_rate", "train_size") if table[name].nunique() > 1]
+    rows = []
+    for row in table.to_dict("records"):
+        best, low, high = (short(row[f"best_lambda{end}"]) for end in ("", "_low", "_high"))
+        rows.append(
+            [
+                row["architecture"],
+                row["trainable_weights"],
+                *(row[name] for name in axes),
+                row["penalty"],
+                row["status"],
+                f"{best} ({low} to {high})" if best else f"near {short(row['best_grid_lambda'])}",
+                f"{short(row['test_loss'])} ({short(row['test_loss_at_zero'])})",
+            ]
+        )
+    named = [name.replace("_", " ") for name in axes]
+    header = ["architecture", "weights", *named, "penalty", "status", "best lambda (95 %)", "test loss (at 0)"]
+    print_table(header, rows)
+    print_sentences(report.verdict)
+
+
+def print_studies(studies: "pd.DataFrame") -> None:
+    """Prints how lambda goes with the weights in each of several studies."""
+    rows = [
+        [
+            row["study"], row["penalty"], row["learning_rate"], row["train_size"], row["points"], row["verdict"],
+            f"{row['exponent']:.2f}" if row["exponent"] == row["exponent"] else "",
+            f"{short(row['exponent_low'])} to {short(row['exponent_high'])}",
+        ]
+        for row in studies.to_dict("records")
+    ]  # fmt: skip
+    header = ["study", "penalty", "learning rate", "train size", "networks", "verdict", "exponent", "95 %"]
+    print_table(header, rows, text=["penalty", "verdict"])
+
+
+def print_closing(outcome: "Outcome", results: Path) -> None:
+    """Says, on stderr, what a run did and where its results are."""
+    done = f"trained {outcome.trained}" if outcome.trained else "nothing was missing, so nothing was trained"
+    if outcome.report:
+        said = f"{outcome.total} in the grid: {done}. Results are in {results}/"
+    elif outcome.untried:
+        done = done.replace("nothing was missing", "nothing of this shard was missing")
+        said = (
+            f"{outcome.total} in the grid: {done}. {outcome.untried} are left to other shards, the last of which "
+            f"writes the tables to {results}/. (If all have ended, submit them again: one was stopped, or the "
+            "grid grew.)"
+        )
+    else:
+        said = f"{outcome.total} in the grid: {done}. The tables in {results}/ are written already."
+    click.echo(said, err=True)

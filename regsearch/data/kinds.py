@@ -1,0 +1,115 @@
+"""What a dataset is: its shape, its images as they are kept, and one seed's part of them."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regsearch.errors import DatasetError
+from regsearch.spec.study import Spec
+
+Arrays = tuple[NDArray[np.float32], NDArray[np.int32] | NDArray[np.float32]]
+"""Images ready to train on, and their labels or targets."""
+Kept = tuple[NDArray[np.uint8] | NDArray[np.float32], NDArray[np.int32] | NDArray[np.float32]]
+"""Images as they are kept, and their labels or targets."""
+
+Loss = Literal["cross_entropy", "squared_error"]
+"""The data loss: of labels, or of targets that are numbers."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a dataset holds; for named ones known without reading any file.
+
+    Attributes:
+        image: (height, width, channels).
+        classes: the number of classes, or of targets where they are numbers.
+        pool: images that training and validation (and test, where `test` is 0) are drawn from.
+        test: images of the dataset's own test set; 0 where it has none.
+        content: tells this data from other data under the same name; part of what identifies a trial.
+        loss: the data loss that goes with its targets.
+        widening: what follows the width of the network: the image's channels, the targets, or nothing.
+        kept_bytes: of each number of an image, as it is kept: 1 where images are bytes.
+    """
+
+    image: tuple[int, int, int]
+    classes: int
+    pool: int
+    test: int
+    content: str
+    loss: Loss = "cross_entropy"
+    widening: Literal["channels", "targets"] | None = None
+    kept_bytes: int = 4
+
+    def at(self, width: int | None) -> "Shape":
+        """The shape that a network of this width sees."""
+        if self.widening is None or width is None:
+            return self
+        if self.widening == "targets":
+            return replace(self, classes=width)
+        return replace(self, image=(*self.image[:2], width))
+
+
+@dataclass(frozen=True)
+class Images:
+    """A whole dataset, as small as it came: `split` scales what is trained on, and no more.
+
+    Attributes:
+        pool: images (n, height, width, channels), bytes from 0 to 255 or floats as they are meant; with labels
+            (n,) from 0, or targets (n, q).
+        test: the dataset's own test set, likewise; None where it has none.
+        classes: the number of classes, or of targets where they are numbers.
+        loss: the data loss that goes with its targets.
+    """
+
+    pool: Kept
+    test: Kept | None
+    classes: int
+    loss: Loss = "cross_entropy"
+
+
+@dataclass(frozen=True)
+class Split:
+    """One seed's data. Images are (n, height, width, channels), labels (n,), targets that are numbers (n, q)."""
+
+    train: Arrays
+    validation: Arrays
+    test: Arrays
+    classes: int
+    loss: Loss = "cross_entropy"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Makes the errors about a spec's dataset.
+
+    Attributes:
+        spec: the study.
+        key: of the dataset, that the errors are about.
+        at: the file or folder that they are about; None where there is none.
+    """
+
+    spec: Spec
+    key: str
+    at: Path | None = None
+
+    def __call__(self, expected: str, got: str, at: Path | None = None) -> DatasetError:
+        """The error of what was expected and what was found, where."""
+        about = at or self.at
+        where = "" if about is None else f"{about}: "
+        return DatasetError(self.spec.problem(("dataset", self.key), f"{where}expected {expected}, got {got}"))
+
+
+def kept(images: NDArray[Any]) -> NDArray[np.uint8] | NDArray[np.float32]:
+    """Images in the form they are kept: with a channel axis, bytes as bytes and all else in single precision."""
+    images = images.reshape(*images.shape[:3], -1)
+    return images if images.dtype == np.uint8 else images.astype(np.float32, copy=False)
+
+
+def scaled(images: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+    """Kept images in the form that is trained on: bytes from 0..255 to 0..1, floats as they are."""
+    if images.dtype == np.uint8:
+        return np.divide(images, np.float32(255), dtype=np.float32)
+    return images.astype(np.float32, copy=False)

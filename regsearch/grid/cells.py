@@ -1,0 +1,202 @@
+"""`Spec` → the ordered cells of the grid, and the populations they train in."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from regsearch.spec.layers import LayerBase, Penalised
+from regsearch.spec.penalties import NONE, PenaltyBase, Shares
+from regsearch.spec.study import Spec
+from regsearch.spec.values import Count
+
+WIDTHS = "at every width"
+"""In place of a network's name, where the layers follow the width; no name can be this."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """One architecture at one width.
+
+    Attributes:
+        name: as in the table's column `architecture`.
+        width: None where `architectures` lists networks by name.
+        layers: the spec's layers; sizes still follow the width.
+        penalised: which of their kernels the penalty is over.
+    """
+
+    name: str
+    width: int | None
+    layers: tuple[LayerBase, ...]
+    penalised: Penalised = "all"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One point of the grid: everything that tells one trained network from another.
+
+    Attributes:
+        trial: the hash of all that determines the network's numbers; the ledger is looked up by it.
+        penalty: None where lambda is 0: that network serves every penalty.
+    """
+
+    trial: str
+    network: Network
+    penalty: PenaltyBase | None
+    lam: float
+    learning_rate: float
+    train_size: int
+    seed: int
+    engine: str
+
+    @property
+    def penalty_name(self) -> str:
+        """The penalty's name in tables."""
+        return self.penalty.name if self.penalty else NONE
+
+    def shares(self, penalised: int) -> Shares:
+        """The strengths (l1, l2, decay) with so many penalised weights: lambda times the penalty's shares."""
+        l1, l2, decay = self.penalty.shares(penalised) if self.penalty else (0.0, 0.0, 0.0)
+        return self.lam * l1, self.lam * l2, self.lam * decay
+
+
+@dataclass(frozen=True)
+class Population:
+    """Cells that share network, learning rate, training-set size and seed, so that they can train together."""
+
+    cells: tuple[Cell, ...]
+
+    @property
+    def first(self) -> Cell:
+        """The cell that speaks for what all share."""
+        return self.cells[0]
+
+
+def networks(spec: Spec) -> tuple[Network, ...]:
+    """The architectures of a spec, at each width."""
+    which = spec.training.penalised
+    if spec.architecture is not None:
+        layers = spec.architecture.layers
+        return tuple(Network(f"w{width}", width, layers, which) for width in spec.architecture.widths)
+    return tuple(Network(item.name, None, item.layers, which) for item in spec.architectures or ())
+
+
+Strength = tuple[PenaltyBase | None, float]
+"""A penalty and its lambda; no penalty goes with lambda 0."""
+
+
+def cells(spec: Spec, engine: str, content: str) -> list[Cell]:
+    """Every cell of the spec's grid, in the order it is trained, each once.
+
+    Args:
+        spec: the study.
+        engine: the engine that trains it; part of what determines a network's numbers.
+        content: the dataset's content, as `datasets.shape` states it.
+    """
+    lambdas = spec.grid.lambda_values()
+    strengths: list[Strength] = [(None, 0.0)] if 0.0 in lambdas else []
+    strengths += [(penalty, lam) for penalty in spec.grid.penalties for lam in lambdas if lam > 0]
+    return cells_at(spec, engine, content, lambda *_: strengths)
+
+
+def cells_at(
+    spec: Spec, engine: str, content: str, strengths: Callable[[str, float, int], Sequence[Strength]]
+) -> list[Cell]:
+    """The cells of each network, learning rate and training-set size with penalties and lambdas of its own.
+
+    Args:
+        spec: the study.
+        engine: see `cells`.
+        content: see `cells`.
+        strengths: penalties and lambdas by network's name, learning rate and training-set size.
+    """
+    found = []
+    for network in networks(spec):
+        fixed = {"engine": engine, "layers": _layers(network), **_data(spec, content), **_training(spec)}
+        if spec.dataset.name == "planted":
+            fixed["width"] = network.width  # planted data follow it, also where no layer does
+        for learning_rate in spec.learning_rates():
+            for train_size in spec.train_sizes():
+                for seed in spec.grid.seed_values():
+                    for penalty, lam in strengths(network.name, learning_rate, train_size):
+                        axes = {
+                            "penalty": penalty.name if penalty else NONE,
+                            "lambda": lam,
+                            "learning_rate": float(learning_rate),
+                            "train_size": train_size,
+                            "seed": seed,
+                        }
+                        trial = _hash({**fixed, **axes})
+                        found.append(Cell(trial, network, penalty, lam, learning_rate, train_size, seed, engine))
+    return found
+
+
+def populations(cells: Iterable[Cell], members: int) -> list[Population]:
+    """Splits cells into populations of at most `members`, even in size, by the cells' order alone.
+
+    Args:
+        cells: the whole grid, never what is left of it, so that a resumed study trains the same populations.
+        members: how many networks train together at most.
+    """
+    found = []
+    for _, group in groupby(cells, lambda cell: (cell.network.name, cell.learning_rate, cell.train_size, cell.seed)):
+        together = tuple(group)
+        even = -(-len(together) // -(-len(together) // members))
+        found += [Population(together[at : at + even]) for at in range(0, len(together), even)]
+    return found
+
+
+def identity(spec: Spec, content: str) -> dict[str, Any]:
+    """What makes two specs one study: the data, the layers and the training, but no axis of the grid."""
+    layers = {network.name: [_layer(layer, None) for layer in network.layers] for network in networks(spec)}
+    if spec.architecture is not None:
+        layers = {WIDTHS: next(iter(layers.values()))}
+    return {**_data(spec, content), **_training(spec), "layers": layers}
+
+
+def _data(spec: Spec, content: str) -> dict[str, Any]:
+    dataset = spec.dataset.model_dump(exclude={"train", "path", "draws"}, exclude_defaults=True)
+    return {"dataset": {**dataset, "content": content}}
+
+
+def _training(spec: Spec) -> dict[str, Any]:
+    optimizer = spec.training.optimizer
+    settings = optimizer.model_dump(exclude={"learning_rate"}, exclude_defaults=True)
+    steps, schedule = spec.training.steps_per_epoch, spec.training.schedule
+    return {
+        "optimizer": {optimizer.kind: settings},
+        "batch_size": spec.training.batch_size,
+        "epochs": spec.training.epochs,
+        **({"steps_per_epoch": steps} if steps else {}),
+        **spec.training.model_dump(include={"penalised", "early_stopping"}, exclude_defaults=True),
+        **({"schedule": {schedule.kind: schedule.model_dump(exclude_defaults=True)}} if schedule else {}),
+    }
+
+
+def _layers(network: Network) -> list[Any]:
+    return [_layer(layer, network.width) for layer in network.layers]
+
+
+def _layer(layer: LayerBase, width: int | None) -> dict[str, Any]:
+    """A layer as data; arguments left at their defaults are left out, so that new ones change no hash."""
+    values = {name: getattr(layer, name) for name in layer.model_fields_set}
+    defaults = {name: field.default for name, field in type(layer).model_fields.items()}
+    return {layer.kind: {name: _plain(v, width) for name, v in sorted(values.items()) if v != defaults[name]}}
+
+
+def _plain(value: Any, width: int | None) -> Any:
+    if isinstance(value, LayerBase):
+        return _layer(value, width)
+    if isinstance(value, tuple):
+        return tuple(_plain(part, width) for part in value)
+    if not isinstance(value, Count):
+        return value
+    return value.at(width) if value.of == "width" and width is not None else str(value)
+
+
+def _hash(content: dict[str, Any]) -> str:
+    """Starts with a letter: a spreadsheet would read `12e345…` as a number."""
+    text = json.dumps(content, sort_keys=True)
+    return "t" + hashlib.sha256(text.encode()).hexdigest()[:12]

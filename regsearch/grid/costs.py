@@ -1,0 +1,109 @@
+"""What a network costs, from its shapes alone: its work, its memory, how many train together."""
+
+from dataclasses import dataclass
+from math import prod
+
+from regsearch.data import Shape
+from regsearch.errors import SpecError
+from regsearch.grid.cells import Network, networks
+from regsearch.grid.shapes import Cost, MisfitError, through
+from regsearch.spec.study import Spec, Training
+
+CACHE = 4 * 2**20
+"""Bytes of patches that may train together on a CPU: about what the caches of one core serve well."""
+MOST_ON_CPU, MOST_ON_GPU = 32, 256
+SCORED_AT_ONCE = 64
+"""Images scored together: few enough to stay in the cache."""
+KEPT_COMPILED = 2
+"""Networks that a worker keeps compiled: the one it trains and the one before."""
+LOWERINGS = ("patches", "shifts", "native")
+NATIVE_ABOVE = 512 * 2**20
+"""Bytes of patches above which memory matters more than speed."""
+MOST_WEIGHTS = 10**9
+_FLOAT = 4
+
+
+@dataclass(frozen=True)
+class Size:
+    """One network's costs.
+
+    Attributes:
+        weights: trainable weights.
+        penalised: weights in the kernels that the penalty is over.
+        work: multiplications and additions to score one image.
+        largest_patches: bytes of the windows of its largest convolution, for a batch.
+        memory: bytes that one member needs to train: weights, gradients, the optimizer's state, activations.
+    """
+
+    weights: int
+    penalised: int
+    work: int
+    largest_patches: int
+    memory: int
+
+    def members(self, device: str, memory_gib: float) -> int:
+        """How many train together at most, by shapes, kind of device and memory alone."""
+        most = MOST_ON_GPU if device == "GPU" else min(MOST_ON_CPU, CACHE // max(1, self.largest_patches))
+        return max(1, min(most, int(memory_gib * 2**30 / self.memory)))
+
+    def lowering(self, kernel_size: tuple[int, int], device: str) -> str:
+        """How a convolution of this network is computed, by shapes and kind of device alone.
+
+        Drawn from `tests/benchmarks/convolutions.py` and `large_images.py`: on a CPU, patches and one product
+        beat TensorFlow's own convolution several times over on small images. On large ones its own is up to
+        twice as fast by itself, but it does not go through XLA, and the whole network then takes half as
+        long again; it is left for networks whose patches would not fit.
+
+        Args:
+            kernel_size: (height, width); with (1, 1) the input is its own patches.
+            device: `CPU` or `GPU`.
+        """
+        if device == "CPU" and self.largest_patches > NATIVE_ABOVE:
+            return "native"
+        return "shifts" if kernel_size == (1, 1) else "patches"
+
+
+def measure(spec: Spec, shape: Shape) -> dict[Network, Size]:
+    """Sizes every network of the spec.
+
+    Raises:
+        SpecError: a layer does not fit its input, or the last does not give one number a class.
+    """
+    found, problems = {}, []
+    for index, network in enumerate(networks(spec)):
+        where = ("architecture", "layers") if spec.architecture else ("architectures", index, "layers")
+        at = f" at width {network.width}" if network.width else ""
+        seen = shape.at(network.width)
+        try:
+            found[network] = _size(weigh(network, seen.image, seen.classes), spec.training)
+        except MisfitError as misfit:
+            problems.append(spec.problem((*where, *misfit.where), f"expected {misfit.expected}{at}"))
+    if problems:
+        raise SpecError(*problems)
+    return found
+
+
+def weigh(network: Network, image: tuple[int, int, int], classes: int) -> Cost:
+    """What a network costs.
+
+    Raises:
+        MisfitError: a layer does not fit its input, or the last does not give one number a class.
+    """
+    after, cost = through(network.layers, image, network.width, classes, network.penalised)
+    if after != (classes,):
+        expected = f"the last layer to give {classes} numbers an image (`units: classes`), got shape {after}"
+        raise MisfitError((len(network.layers) - 1, network.layers[-1].kind), expected)
+    if not cost.penalised or cost.weights > MOST_WEIGHTS:
+        got = f"{cost.penalised:,} penalised of {cost.weights:,}"
+        raise MisfitError((0, network.layers[0].kind), f"from 1 penalised to {MOST_WEIGHTS:,} weights, got {got}")
+    return cost + Cost(activations=prod(image))
+
+
+def _size(cost: Cost, training: Training) -> Size:
+    # Activations and patches are held once for the backward pass and once more as gradients; the weights'
+    # copies are themselves, their gradients, two of the optimizer's, one in passing, and those that count
+    # where a network may stop early.
+    copies = 5 if training.early_stopping is None else 6
+    kept = max(2 * training.batch_size, SCORED_AT_ONCE) * (cost.activations + cost.patches)
+    largest = cost.largest * training.batch_size * _FLOAT
+    return Size(cost.weights, cost.penalised, cost.work, largest, _FLOAT * (copies * cost.weights + kept))

@@ -1,0 +1,171 @@
+"""What comes out of a layer, and what it costs, from shapes alone.
+
+Imports no Keras: tests hold the shapes and counts to Keras's own.
+"""
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from regsearch.grid.window import Window
+from regsearch.spec.layers import LayerBase, Penalised, Residual
+from regsearch.spec.yaml import Location
+
+Shape = tuple[int, ...]
+"""Of one image's activations: (height, width, channels) or (features,)."""
+
+
+class MisfitError(Exception):
+    """A layer that does not fit its input.
+
+    Attributes:
+        where: which, as it is found in the spec's list of layers: `(2, "Residual", 0, "Conv2D")`.
+        expected: what was expected, and what was found.
+    """
+
+    def __init__(self, where: Location, expected: str) -> None:
+        super().__init__(expected)
+        self.where, self.expected = where, expected
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What layers cost, for one image where it goes with the images.
+
+    Attributes:
+        weights: trainable weights.
+        penalised: weights of the kernels that the penalty is over.
+        work: multiplications and additions to score an image.
+        activations: numbers that come out of the layers.
+        patches: numbers in the windows of all convolutions.
+        largest: of these, in the windows of the largest convolution.
+    """
+
+    weights: int = 0
+    penalised: int = 0
+    work: int = 0
+    activations: int = 0
+    patches: int = 0
+    largest: int = 0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(
+            self.weights + other.weights,
+            self.penalised + other.penalised,
+            self.work + other.work,
+            self.activations + other.activations,
+            self.patches + other.patches,
+            max(self.largest, other.largest),
+        )
+
+
+def through(
+    layers: tuple[LayerBase, ...],
+    shape: Shape,
+    width: int | None,
+    classes: int,
+    penalised: Penalised,
+    where: Location = (),
+) -> tuple[Shape, Cost]:
+    """What comes out of layers that follow each other, and what they cost together.
+
+    Args:
+        layers: of the spec.
+        shape: of what goes in.
+        width: that their sizes follow.
+        classes: that their sizes follow.
+        penalised: which kernels the penalty is over.
+        where: of the list itself.
+
+    Raises:
+        MisfitError: a layer does not fit what goes in.
+    """
+    total = Cost()
+    for index, layer in enumerate(layers):
+        here = (*where, index, layer.kind)
+        if isinstance(layer, Residual):
+            after, cost = through(layer.layers, shape, width, classes, penalised, here)
+            if after != shape:
+                expected = f"layers whose output, which is added to their input, has its shape {shape}, got {after}"
+                raise MisfitError(here, expected)
+            cost += Cost(activations=prod(after))
+        else:
+            arguments = layer.arguments(width, classes)
+            wrong = _wrong(layer.kind, arguments, shape)
+            if wrong:
+                raise MisfitError(here, wrong)
+            after = _output(layer.kind, arguments, shape)
+            cost = _cost(layer, arguments, shape, after, penalised)
+        shape, total = after, total + cost
+    return shape, total
+
+
+def window_of(arguments: dict[str, Any], size: str) -> Window:
+    """The window of a layer's arguments; pools stride by their size unless told otherwise."""
+    strides = arguments["strides"] or arguments[size]
+    return Window(arguments[size], strides, arguments["padding"], arguments.get("dilation_rate", (1, 1)))
+
+
+_ANY_SHAPE = ("Flatten", "Dense", "Activation", "Dropout", "BatchNormalization", "LayerNormalization")
+_UNCHANGED = ("Activation", "Dropout", "SpatialDropout2D", "BatchNormalization", "LayerNormalization")
+
+
+def _wrong(kind: str, arguments: dict[str, Any], shape: Shape) -> str | None:
+    """What is expected of a layer's input and is not so."""
+    if kind not in _ANY_SHAPE and len(shape) != 3:
+        return f"an image, shape (height, width, channels), got shape {shape}"
+    groups, filters = arguments.get("groups", 1), arguments.get("filters", 1)
+    if filters % groups or shape[-1] % groups:
+        got = f"{groups} groups, {shape[-1]} channels, {filters} filters"
+        return f"`groups` to divide the channels that come in and the filters, got {got}"
+    size = next((name for name in ("kernel_size", "pool_size") if name in arguments), None)
+    if size and arguments["padding"] == "valid":
+        reach = window_of(arguments, size).reach
+        if reach[0] > shape[0] or reach[1] > shape[1]:
+            return f"a window no larger than its input, got {list(reach)} over an image of shape {shape}"
+    return None
+
+
+def _output(kind: str, arguments: dict[str, Any], shape: Shape) -> Shape:
+    """The shape that comes out of a layer that fits."""
+    if kind in _UNCHANGED:
+        return shape
+    if kind == "Flatten":
+        return (prod(shape),)
+    if kind == "Dense":
+        return (*shape[:-1], arguments["units"])
+    if kind.startswith("Global"):
+        return shape[-1:]
+    if kind == "ZeroPadding2D":
+        rows, columns = map(sum, arguments["padding"])
+        return shape[0] + rows, shape[1] + columns, shape[2]
+    size = "kernel_size" if "kernel_size" in arguments else "pool_size"
+    channels = arguments.get("filters", shape[-1] * arguments.get("depth_multiplier", 1))
+    return (*window_of(arguments, size).output(*shape[:2]), channels)
+
+
+def _cost(layer: LayerBase, arguments: dict[str, Any], before: Shape, after: Shape, which: Penalised) -> Cost:
+    """What one layer costs."""
+    if layer.kind in ("BatchNormalization", "LayerNormalization"):
+        scales = before[-1] * (arguments["scale"] + arguments["center"])
+        return Cost(weights=scales, activations=prod(after))
+    if not layer.kernels:
+        return Cost(activations=prod(after))
+    places, channels, window = prod(after[:-1]), before[-1], prod(arguments.get("kernel_size", ()))
+    between = channels * arguments.get("depth_multiplier", 1)
+    kernels = {
+        "Conv2D": window * channels // arguments.get("groups", 1) * after[-1],
+        "DepthwiseConv2D": window * between,
+        "SeparableConv2D": window * between + between * after[-1],
+        "Dense": channels * after[-1],
+    }[layer.kind]
+    patches = window * channels * places if layer.convolves else 0
+    inside = between * places if layer.kind == "SeparableConv2D" else 0
+    return Cost(
+        weights=kernels + after[-1] * arguments["use_bias"],
+        penalised=kernels if layer.penalised(which) else 0,
+        work=2 * kernels * places,
+        activations=prod(after) + inside,
+        patches=patches + inside,
+        largest=patches,
+    )

@@ -1,0 +1,296 @@
+"""The results folder: held by one run at a time, and by one study for good."""
+
+import hashlib
+import json
+import logging
+import os
+import platform
+import re
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from regsearch.data import Shape
+from regsearch.errors import ResultsError, SpecError
+from regsearch.grid import cells as grid
+from regsearch.grid.cells import WIDTHS
+from regsearch.ledger.ledger import EPOCHS, SHARDS, TRIALS, unusable
+from regsearch.spec import study as spec
+from regsearch.spec.study import Spec
+
+SPEC, STUDY, LOCK, HOLDER = "spec.yaml", "study.json", ".lock", ".lock-holder"
+OURS = (
+    TRIALS, EPOCHS, SHARDS, "response.csv", "best_lambda.csv", "scaling.csv", "transfer.csv", "stability.csv",
+    "mechanism.csv", "calibration.csv", "keras_tuner", "figures", "report.html", "tables.xlsx",
+)  # fmt: skip
+BRIEFLY, FOREVER = 120.0, -1.0
+"""Seconds to wait for what is held for a moment only, or by one shard after the other."""
+_GHOST = 30.0
+"""Seconds after which a file system has let go of the lock of a shard whose machine was lost."""
+MOVED_ASIDE = re.compile(r"-\d{8}-\d{6}(-\d+)?$")
+"""How the name of a folder that was moved aside ends."""
+PACKAGES = ("regsearch", "tensorflow", "keras", "keras-tuner", "numpy", "pandas", "scipy", "scikit-learn")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Study:
+    """What `study.json` says of a results folder."""
+
+    facts: dict[str, Any]
+
+    @property
+    def engine(self) -> str:
+        """The engine of the last run; tables are made of its networks."""
+        return str(self.facts["engine"])
+
+    @property
+    def content(self) -> str:
+        """The dataset's content, as `datasets.shape` states it."""
+        return str(self.facts["content"])
+
+    @property
+    def classes(self) -> int | None:
+        """The number of classes; None where targets are numbers, or an earlier version did not write it."""
+        classes = self.facts.get("classes")
+        return classes if isinstance(classes, int) and classes > 1 else None
+
+
+@contextmanager
+def held(folder: Path, wait: float = 0.0) -> Iterator[None]:
+    """Holds the folder against other runs, but not against shards, which hold their own parts of it.
+
+    Args:
+        folder: made where there is none.
+        wait: seconds to wait for whoever holds it now.
+
+    Raises:
+        ResultsError: another run holds it, or it cannot be made or written.
+    """
+    holder, lock = folder / HOLDER, FileLock(folder / LOCK, timeout=wait)
+    if folder.exists() and not folder.is_dir():
+        raise ResultsError(f"{folder}: expected a folder for the results, got a file. Name another with --out.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        who = "unknown"
+        with suppress(OSError):  # it may be leaving
+            who = holder.read_text(encoding="utf-8").strip()
+        raise ResultsError(
+            f"{folder}: expected a results folder that no other run holds, got one held by another run ({who}). "
+            "Wait for it, or name another folder with --out."
+        ) from None
+    except OSError as error:
+        raise unusable(folder, error) from None
+    try:
+        write_text(holder, f"process {os.getpid()} on {socket.gethostname()}, since {_now()}\n")
+        yield
+    finally:
+        with suppress(OSError):
+            holder.unlink()
+        lock.release()
+
+
+@contextmanager
+def held_whole(folder: Path) -> Iterator[None]:
+    """Holds the folder and every shard's part of it; see `held`."""
+    with ExitStack() as stack:
+        stack.enter_context(held(folder))
+        for part in sorted(path for path in folder.glob(f"{SHARDS}/*") if path.is_dir()):
+            stack.enter_context(held(part))
+        yield
+
+
+@contextmanager
+def claimed(folder: Path, study: Spec, engine: str, shape: Shape, part: str = "") -> Iterator[None]:
+    """Holds and claims the folder for a study: the whole of it, or one shard's part.
+
+    A shard holds what all share only while it claims it, so that shards may run side by side, but not with a run
+    of the whole grid.
+
+    Raises:
+        ResultsError: another run holds it, or it is another study's; see `admit`.
+    """
+    with ExitStack() as stack:
+        if part:
+            with held(folder, BRIEFLY):
+                claim(folder, study, engine, shape)
+                stack.enter_context(held(folder / part, _GHOST))
+        else:
+            stack.enter_context(held_whole(folder))
+            claim(folder, study, engine, shape)
+        yield
+
+
+def move_aside(folder: Path) -> None:
+    """Renames a results folder to a dated name beside it, whatever is in it; one that is empty or not there stays.
+
+    Raises:
+        ResultsError: another run holds it, it is no results folder, or it cannot be renamed.
+    """
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    if not any((folder / name).exists() for name in (SPEC, STUDY, *OURS)):
+        raise ResultsError(
+            f"{folder}: expected a results folder to move aside, got one with nothing of a study in it. "
+            "Name another folder with --out."
+        )
+    with held_whole(folder):
+        whole = folder.parent.resolve() / folder.name if folder.name not in ("", "..") else folder.resolve()
+        stem = f"{whole.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+        names = (whole.with_name(stem + suffix) for suffix in ("", *(f"-{number}" for number in range(2, 1000))))
+        aside = next(path for path in names if not path.exists())
+        try:
+            whole.rename(aside)
+        except OSError as error:
+            raise unusable(folder, error) from None
+    log.warning("%s: earlier results are now in %s", folder, aside)
+
+
+def admit(folder: Path, study: Spec, content: str) -> dict[str, Any] | None:
+    """The facts of a folder that may hold this study, None where there are none yet. Writes nothing.
+
+    Raises:
+        ResultsError: the folder is another study's; the message says what differs.
+    """
+    if (folder / SPEC).exists() and (folder / STUDY).exists():
+        earlier = read(folder)
+        differences = list(_differences(_identity(folder, earlier), grid.identity(study, content)))
+        if differences:
+            raise ResultsError(
+                f"{folder}: expected the results of this study, got those of another; what differs:\n"
+                + "\n".join(f"  {line}" for line in differences)
+                + "\nName another folder with --out, or move this one aside with --fresh. (Widths, penalties, "
+                "lambdas, seeds, learning rates and training sizes may grow in the same folder; data, layers and "
+                "training may not.)"
+            )
+        return earlier.facts
+    if foreign := [name for name in (SPEC, *OURS) if (folder / name).exists()]:
+        raise ResultsError(
+            f"{folder}: expected an empty folder or a results folder, got one with {foreign[0]} but without both "
+            f"{SPEC} and {STUDY}. Restore them, or name another folder with --out."
+        )
+    return None
+
+
+def claim(folder: Path, study: Spec, engine: str, shape: Shape) -> None:
+    """Writes `spec.yaml` and `study.json`, unless the folder holds another study; see `admit`."""
+    facts = admit(folder, study, shape.content) or {"name": study.name, "created": _now()}
+    facts |= {
+        "engine": engine,
+        "content": shape.content,
+        "classes": shape.classes if shape.loss == "cross_entropy" else None,
+        "fingerprint": _fingerprint(grid.identity(study, shape.content)),
+        "seeds": list(study.grid.seed_values()),
+    }
+    write_text(folder / STUDY, json.dumps(facts, indent=2) + "\n")  # first: a kill in between leaves a fresh folder
+    write_text(folder / SPEC, study.text)
+
+
+def note_run(folder: Path, **facts: Any) -> None:
+    """Adds a run that trained something to `study.json`: what is given, the versions, the machine, the command."""
+    study = read(folder).facts
+    run = facts | {
+        "ended": _now(),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "machine": {"platform": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+    }
+    write_text(folder / STUDY, json.dumps(study | {"runs": [*study.get("runs", []), run]}, indent=2) + "\n")
+
+
+def read(folder: Path) -> Study:
+    """Reads `study.json`.
+
+    Raises:
+        ResultsError: it is missing or damaged.
+    """
+    path = folder / STUDY
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(facts, dict):
+            raise ValueError("it is no mapping of names to values")
+        for key in ("engine", "content"):
+            if not isinstance(facts.get(key), str):
+                raise ValueError(f"{key!r} is missing or no text; older versions did not write it")
+        if not isinstance(facts.get("runs", []), list):
+            raise ValueError("'runs' is no list")
+    except FileNotFoundError:
+        raise ResultsError(
+            f"{path}: expected a results folder, got no such file. `regsearch run` makes one."
+        ) from None
+    except OSError as error:
+        raise unusable(folder, error) from None
+    except (ValueError, RecursionError) as error:
+        raise ResultsError(
+            f"{path}: expected the facts of a study as JSON, got a damaged file ({error}). "
+            "Restore it, name another folder with --out, or move this one aside with --fresh."
+        ) from None
+    return Study(facts)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a whole file, or nothing."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a whole file, or nothing."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
+        raise unusable(path.parent, error) from None
+
+
+def stored_spec(folder: Path) -> Spec:
+    """The spec as it was run.
+
+    Raises:
+        ResultsError: it is missing or damaged.
+    """
+    try:
+        return spec.load(folder / SPEC)
+    except SpecError as error:
+        raise ResultsError(f"{folder}: expected the spec of a study in {SPEC}, got a damaged one:\n{error}") from None
+
+
+def _identity(folder: Path, study: Study) -> dict[str, Any]:
+    return grid.identity(stored_spec(folder), study.content)
+
+
+def _differences(old: Any, new: Any, where: str = "") -> Iterator[str]:
+    """What differs between two studies, a line each; networks that only one of them lists do not."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in dict.fromkeys([*old, *new]):
+            if where == "layers" and (key not in old or key not in new) and WIDTHS not in (*old, *new):
+                continue
+            yield from _differences(old.get(key), new.get(key), f"{where}.{key}" if where else key)
+    elif old != new:
+        yield f"{where}: {_shown(old)} there, {_shown(new)} here"
+
+
+def _shown(value: Any) -> str:
+    return "the default" if value is None else json.dumps(value)
+
+
+def _fingerprint(identity: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

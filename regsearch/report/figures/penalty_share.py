@@ -1,0 +1,113 @@
+"""How much of the loss the penalty is, and how the sums it is made of grow with the weights."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from regsearch.analysis.mechanism import ENDS
+from regsearch.report.figures.canvas import BLUE, GREY, RED, Floats, figure, number_ticks, weights_axis
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SUMS = {"sum_abs_weights": "Σ|w|", "sum_squared_weights": "Σw²"}
+STYLES: dict[str, dict[str, Any]] = {
+    "start": {"marker": "o", "color": RED, "markerfacecolor": "white", "linestyle": (0, (4, 2)), "linewidth": 1.2},
+    "end": {"marker": "s", "color": BLUE, "linestyle": "-", "linewidth": 1.2},
+}
+WORDS = {"start": "before training", "end": "after training"}
+
+
+@dataclass(frozen=True)
+class Points:
+    """Measures by penalised weights.
+
+    Attributes:
+        weights: (networks,), rising.
+        shares: of the loss, in percent, before training (`start`) and after (`end`), (networks,) each.
+        sums: the same for each of SUMS.
+        exponents: the slope of the logarithm of each sum; NaN where there is none.
+        title: the finding.
+    """
+
+    weights: Floats
+    shares: dict[str, Floats]
+    sums: dict[str, dict[str, Floats]]
+    exponents: dict[str, dict[str, float]]
+    title: str
+
+
+def points(mechanism: pd.DataFrame) -> Points | None:
+    """The measures of one penalty, learning rate and training-set size; None without a network.
+
+    Args:
+        mechanism: rows of the table of `mechanism`.
+    """
+    if mechanism.empty:
+        return None
+    table = mechanism.sort_values(["penalised_weights", "architecture"], kind="stable")
+    return Points(
+        weights=table["penalised_weights"].to_numpy(float),
+        shares={end: 100 * table[f"penalty_share_{end}"].to_numpy(float) for end in ENDS},
+        sums={name: {end: table[f"{name}_{end}"].to_numpy(float) for end in ENDS} for name in SUMS},
+        exponents={name: {end: float(table[f"{name}_{end}_exponent"].iloc[0]) for end in ENDS} for name in SUMS},
+        title=_title(table),
+    )
+
+
+def _title(table: pd.DataFrame) -> str:
+    shares = table["penalty_share_end"].dropna()
+    if shares.empty:
+        return "no network finished, so the penalty's share is not known"
+    if (shares == 0).all():
+        return "a decay beside the loss has no share of it"
+    smallest, largest = table["penalty_share_end"].iloc[[0, -1]]
+    spread = f"{100 * shares.min():.0f} to {100 * shares.max():.0f} %"
+    if len(shares) < 2 or np.isnan(smallest) or np.isnan(largest):
+        return f"the penalty ends as {100 * shares.iloc[0]:.0f} % of the loss"
+    return f"at its best lambda the penalty ends as {spread} of the loss"
+
+
+def draw(found: Points, name: str) -> "Figure":
+    """Draws a panel for the share and one for each sum; `name` is the penalty and setting."""
+    width, height = 9.6, 3.6
+    drawn, ((first, *others),) = figure(width, height, f"{name}: {found.title}", 1, 1 + len(SUMS))
+    drawn.subplots_adjust(left=0.06, right=0.985, top=0.8, bottom=0.235, wspace=0.25)
+    for end in ENDS:
+        first.plot(found.weights, found.shares[end], label=WORDS[end], **STYLES[end])
+    weights_axis(first, found.weights, room=6)
+    first.set_ylim(0, max(1.0, 1.12 * np.nanmax([0.0, *found.shares["start"], *found.shares["end"]])))
+    first.set_title("penalty / (penalty + validation loss)", loc="left")
+    first.set_ylabel("share of the loss (%)")
+    for place, (sum_name, symbol) in zip(others, SUMS.items(), strict=True):
+        _draw_sum(place, found, sum_name, symbol)
+    for place in (first, *others):
+        place.grid(axis="y")
+        place.set_xlabel("penalised weights N (log scale)")
+        place.tick_params(axis="x", labelsize=7.5)
+    handles, labels = first.get_legend_handles_labels()
+    drawn.legend(handles + others[0].lines[-1:], [*labels, "as fast as N"], loc="lower center", ncols=3,
+                 bbox_to_anchor=(0.5, -0.01))  # fmt: skip
+    return drawn
+
+
+def _draw_sum(axes: Any, found: Points, name: str, symbol: str) -> None:
+    axes.set_yscale("log")
+    weights_axis(axes, found.weights, room=6)
+    parts = []
+    for end in ENDS:
+        values = np.where(found.sums[name][end] > 0, found.sums[name][end], np.nan)
+        axes.plot(found.weights, values, **STYLES[end])
+        if not np.isnan(found.exponents[name][end]):
+            parts.append(f"$N^{{{found.exponents[name][end]:.2f}}}$ {WORDS[end].split()[0]}")
+    start = found.sums[name]["start"]
+    low, high = axes.get_ylim()
+    guide = start[0] * found.weights / found.weights[0]
+    axes.plot(found.weights, guide, color=GREY, linestyle=":", linewidth=1)
+    top = max(high, float(guide[-1]) * 1.3) if np.isfinite(guide).all() else high
+    axes.set_ylim(low, top)
+    number_ticks(axes.yaxis, low, top)
+    axes.set_title(f"{symbol} ∝ " + ", ".join(parts) if parts else symbol, loc="left")
+    axes.set_ylabel(f"{symbol} (log scale)")

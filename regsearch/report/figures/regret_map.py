@@ -1,0 +1,126 @@
+"""What a lambda tuned on one network costs on another: a map for each rule that moves it."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from regsearch.analysis.transfer import RULES
+from regsearch.report.figures.canvas import GREY, Floats, figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NAMES = {"same": "lambda as it is", "inverse": "lambda ∝ 1/N", "fitted": "lambda ∝ N$^α$, fitted"}
+WRITTEN = 12
+"""Up to so many networks the cells hold their numbers."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """The regrets.
+
+    Attributes:
+        names: the networks by weight count.
+        regrets: a rule's (tuned on, used on); 0 on the diagonal, NaN outside the grid.
+        largest: where the colours end, above 0; nineteen regrets of twenty are below.
+        title: the finding.
+    """
+
+    names: list[str]
+    regrets: dict[str, Floats]
+    largest: float
+    title: str
+
+
+def points(transfer: pd.DataFrame) -> Points | None:
+    """The maps of one penalty, learning rate and training-set size; None where there are none.
+
+    Args:
+        transfer: rows of the table of `transfer`.
+    """
+    if transfer.empty:
+        return None
+    sizes = pd.concat(
+        [transfer[[f"{end}_on", f"{end}_weights"]].set_axis(["name", "weights"], axis=1) for end in ("tuned", "used")]
+    )
+    names = [str(name) for name in sizes.drop_duplicates().sort_values(["weights", "name"])["name"]]
+    regrets = {}
+    for rule in RULES:
+        rows = transfer[transfer["rule"] == rule]
+        if rows.empty:
+            continue
+        regret = np.full((len(names), len(names)), np.nan)
+        regret[[names.index(name) for name in rows["tuned_on"]], [names.index(name) for name in rows["used_on"]]] = (
+            rows["regret"]
+        )
+        np.fill_diagonal(regret, 0.0)
+        regrets[rule] = regret
+    known = transfer["regret"].dropna().to_numpy(float)
+    largest = float(np.quantile(known, 0.95)) if len(known) else 0.0
+    return Points(names, regrets, max(largest, 1e-3), _title(transfer))
+
+
+def _title(transfer: pd.DataFrame) -> str:
+    words = {"same": "reused as it is", "inverse": "scaled by 1/N", "fitted": "moved by the fitted power"}
+    parts = []
+    for rule, name in words.items():
+        regrets = transfer.loc[transfer["rule"] == rule, "regret"].dropna()
+        if len(regrets):
+            parts.append(f"{_signed(regrets.median())} and {_signed(regrets.max())} {name}")
+    if not parts:
+        return "no lambda moved to another network falls inside the grid"
+    return f"what another network's lambda costs in test loss, median and worst pair:\n{'; '.join(parts)}"
+
+
+def draw(found: Points, name: str) -> "Figure":
+    """Draws the maps; `name` is the penalty and setting."""
+    count, networks = len(found.regrets), len(found.names)
+    side = min(4.2, max(2.2, 0.34 * networks + 0.3))
+    width, height = 1.0 + count * (side + 0.22) + 0.8, side + 1.75
+    width = max(width, 5.6)
+    drawn, axes = figure(width, height, f"{name}: {found.title}", 1, count, sharey=True)
+    drawn.subplots_adjust(
+        left=0.8 / width, right=1 - 0.95 / width, top=1 - 0.92 / height, bottom=0.82 / height, wspace=0.1
+    )
+    for place, (rule, regret) in zip(axes.flat, found.regrets.items(), strict=True):
+        place.set_facecolor("#efefef")
+        place.patch.set_hatch("////")
+        place.patch.set_edgecolor("#bdbdbd")
+        low = min(0.0, float(np.nanmin(regret)))
+        image = place.imshow(np.ma.masked_invalid(regret), cmap="cividis", vmin=0, vmax=found.largest, aspect="auto")
+        place.set_title(NAMES[rule], pad=4)
+        place.set_xticks(range(networks), found.names, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
+        place.set_yticks(range(networks), found.names, fontsize=8)
+        place.tick_params(length=0)
+        for spine in place.spines.values():
+            spine.set_visible(False)
+        if networks <= WRITTEN:
+            for (row, column), value in np.ndenumerate(regret):
+                if not np.isnan(value) and row != column:
+                    bright = (value - min(0.0, low)) / found.largest > 0.55
+                    place.text(column, row, _written(value), ha="center", va="center", fontsize=6,
+                               color="black" if bright else "white")  # fmt: skip
+    bar = drawn.add_axes((1 - 0.82 / width, 0.82 / height, 0.11 / width, 1 - 1.74 / height))
+    drawn.colorbar(image, cax=bar, extend="max", label="regret in test loss")
+    axes[0, 0].set_ylabel("tuned on")
+    drawn.text(0.5, 0.26 / height, "used on", ha="center", fontsize=9)
+    if any(np.isnan(regret).any() for regret in found.regrets.values()):
+        drawn.text(
+            0.5, 0.08 / height, "hatched: outside the grid, so not known", ha="center", fontsize=7.5, color=GREY
+        )
+    return drawn
+
+
+def _signed(value: float) -> str:
+    """Two decimals, and no sign where they are all 0."""
+    return f"{0.0 if abs(value) < 5e-3 else value:.2f}"
+
+
+def _written(value: float) -> str:
+    """Two decimals, without the zero before the point: the cells are small."""
+    if abs(value) >= 10:
+        return f"{value:.0f}"
+    text = f"{value:.2f}" if abs(value) < 1 else f"{value:.1f}"
+    return text.replace("-0.00", "0.00").replace("0.", ".").replace("-", "−")

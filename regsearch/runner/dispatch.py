@@ -1,0 +1,89 @@
+"""The one loop that feeds workers, wherever they are: jobs out, records in, failures tried again."""
+
+import logging
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
+from dataclasses import replace
+
+from regsearch.errors import ClusterError, RegsearchError
+from regsearch.grid.cells import Population
+from regsearch.ledger import records
+from regsearch.ledger.records import Record
+from regsearch.runner import faults, jobs
+from regsearch.runner.interrupt import checkpoint
+from regsearch.runner.jobs import Job
+from regsearch.spec.study import Spec
+
+POLL_SECONDS = 0.2
+
+log = logging.getLogger(__name__)
+
+
+def train(spec: Spec, pool: Executor, ahead: Callable[[], int], todo: Iterable[Job]) -> Iterator[list[Record]]:
+    """Trains jobs and gives each one's records as it ends.
+
+    A job that raises, or whose worker dies, is tried again: in two halves where it has several members, and on
+    down to one where memory ran out; without XLA where TensorFlow failed under it; as it is where a worker was
+    lost, so that its numbers stay the same. What fails again is recorded as failed.
+
+    Args:
+        spec: the study.
+        pool: where they run.
+        ahead: how many are handed to the pool at a time; asked each time, as workers may come and go.
+        todo: in the order they should start.
+
+    Raises:
+        RegsearchError: what a worker found that the user must mend, such as a dataset that is not there.
+        ClusterError: the scheduler was lost.
+    """
+    waiting, more = deque[Job](), iter(todo)
+    running: dict[Future[list[Record]], Job] = {}
+    while True:
+        checkpoint()
+        while len(running) < ahead() and (job := waiting.popleft() if waiting else next(more, None)):
+            running[pool.submit(jobs.work, spec, job)] = job
+        if not running:
+            return
+        done, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+        for future in sorted(done, key=Future.cancelled):  # what finished is kept first
+            job = running.pop(future)
+            try:
+                found = future.result()
+            except RegsearchError:
+                raise
+            except CancelledError:
+                checkpoint()
+                raise ClusterError(
+                    "the scheduler was lost while populations were in training. Everything finished is kept: when "
+                    "there is a scheduler again, run the same command to go on."
+                ) from None
+            except Exception as error:
+                checkpoint()  # a signal to all processes ends the workers too: that is no failure
+                why = "".join(traceback.format_exception(error))
+                traceback.clear_frames(error.__traceback__)  # they hold the arrays that did not fit
+                if parts := _again(job, error):
+                    name, reason = job.population.first.network.name, str(error).partition("\n")[0]
+                    log.warning("a population of %s failed (%s) and is tried again", name, reason or repr(error))
+                    waiting.extend(parts)
+                    continue
+                found = [records.failed(cell, why) for cell in job.population.cells]
+            yield [replace(record, attempt=job.attempt, compiled=job.compiled) for record in found]
+
+
+def _again(job: Job, error: Exception) -> list[Job]:
+    """What to try next after a failure: the same without XLA, halves, itself, or nothing more."""
+    again = replace(job, attempt=job.attempt + 1)
+    if job.attempt == 1 and faults.lost_a_worker(error):
+        return [again]
+    if job.compiled and job.engine == "population" and faults.may_be_compilers(error):
+        return [replace(again, compiled=False)]
+    cells = job.population.cells
+    if len(cells) > 1 and (job.attempt == 1 or faults.wants_memory(error)):
+        half = -(-len(cells) // 2)
+        parts = Population(cells[:half]), Population(cells[half:])
+        return [replace(again, population=part, members=min(job.members, half)) for part in parts]
+    if job.members > 1 and faults.wants_memory(error):
+        return [replace(again, members=1)]
+    return [again] if job.attempt == 1 else []

@@ -1,0 +1,148 @@
+"""How far a run is: trials done, how fast, how long still, and the best lambdas so far."""
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+
+from regsearch.grid.cells import Cell, Network
+from regsearch.ledger.records import Trial
+from regsearch.runner.jobs import COMPILE_SECONDS, Job
+from regsearch.spec.penalties import NONE
+from regsearch.spec.study import Spec
+
+START_SECONDS = 6.0
+"""Measured on one core, as those of `jobs`: a worker starts."""
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How a run's time should spread, in seconds of one worker of the machine where the constants were measured.
+
+    Only the proportions count: the pace of the run itself makes them time of this machine. Without them, the
+    time left would be far off, since the largest networks train first and each is compiled once.
+
+    Attributes:
+        start: of all workers, before the first trial.
+        trials: of each trial that is to be trained.
+    """
+
+    start: float
+    trials: Mapping[str, float]
+
+
+def shares(jobs: Sequence[Job], spec: Spec, processes: int) -> Shares:
+    """The shares of what is to be trained, from its sizes alone."""
+    seconds: dict[Network, float] = defaultdict(float)
+    trials: dict[Network, list[str]] = defaultdict(list)
+    populations: dict[Network, int] = defaultdict(int)
+    workers = max(1, processes)
+    for job in jobs:
+        first = job.population.first
+        seconds[first.network] += job.seconds(spec)
+        populations[first.network] += 1
+        trials[first.network] += [cell.trial for cell in job.population.cells]
+    found: dict[str, float] = {}
+    for network, names in trials.items():
+        compiling = COMPILE_SECONDS * min(populations[network], workers)
+        found |= dict.fromkeys(names, (compiling + seconds[network]) / len(names))
+    return Shares(START_SECONDS * workers, found)
+
+
+class Tally:
+    """A run's progress.
+
+    Attributes:
+        networks: the architectures' names, in the grid's order.
+        penalties: their names, without `none`.
+        total: trials of the grid.
+        had: of these, finished before the run.
+        trained: finished in it.
+        recent: architectures with a finished trial, the last one last.
+    """
+
+    def __init__(self) -> None:
+        """Starts the clock."""
+        self.networks: tuple[str, ...] = ()
+        self.penalties: tuple[str, ...] = ()
+        self.total = self.had = self.trained = 0
+        self.recent: list[str] = []
+        self._expected: dict[str, float] = {}
+        self._spent = self._left = 0.0
+        self._losses: dict[str, dict[tuple[str, float, float, int], list[float]]] = defaultdict(dict)
+        self._started = time.monotonic()
+
+    def grow(self, cells: Sequence[Cell], finished: Sequence[Trial], expected: Shares) -> None:
+        """Takes in the grid, or a round by which it grows.
+
+        Args:
+            cells: of the round.
+            finished: what the ledger had of it.
+            expected: how the time should spread over the rest.
+        """
+        self.networks = tuple(dict.fromkeys([*self.networks, *(cell.network.name for cell in cells)]))
+        penalties = (cell.penalty_name for cell in cells if cell.penalty)
+        self.penalties = tuple(dict.fromkeys([*self.penalties, *penalties]))
+        self.total += len(cells)
+        self.had += len(finished)
+        if not self._expected:
+            self._spent = expected.start
+        self._expected |= expected.trials
+        self._left += sum(expected.trials.values())
+        names = {cell.trial: cell.network.name for cell in cells}
+        for trial in finished:  # under the name that its network has now
+            self._note(trial, names[trial.trial])
+
+    def add(self, trials: Sequence[Trial]) -> None:
+        """Takes in what one population gave."""
+        for trial in trials:
+            seconds = self._expected.get(trial.trial, 0.0)
+            self._spent += seconds
+            self._left -= seconds
+            self._note(trial, trial.architecture)
+        self.trained += len(trials)
+
+    @property
+    def done(self) -> int:
+        """Trials finished, before the run and in it."""
+        return self.had + self.trained
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.monotonic() - self._started
+
+    @property
+    def trials_a_second(self) -> float:
+        """In this run."""
+        return self.trained / max(self.seconds, 1e-3)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the run's pace so far; None before there is one."""
+        return self.seconds * max(0.0, self._left) / self._spent if self.trained else None
+
+    def best(self, network: str, penalty: str) -> float | None:
+        """The lambda with the lowest mean validation loss over the seeds so far; 0 is tried for every penalty.
+
+        One that diverged with any seed does not count. None where there is none yet.
+        """
+        found = self._losses.get(network, {})
+        if not any(name == penalty for name, *_ in found):
+            return None
+        means = [(total / count, lam) for (name, lam, *_), (total, count) in found.items() if name in (penalty, NONE)]
+        loss, lam = min(means)
+        return lam if loss < inf else None
+
+    def _note(self, trial: Trial, network: str) -> None:
+        if trial.status == "failed":
+            return
+        if network in self.recent:
+            self.recent.remove(network)
+        self.recent.append(network)
+        loss = trial.validation_loss if trial.status == "completed" and trial.validation_loss is not None else inf
+        at = (trial.penalty, trial.lam, trial.learning_rate, trial.train_size)
+        sums = self._losses[network].setdefault(at, [0.0, 0])
+        sums[0] += loss
+        sums[1] += 1

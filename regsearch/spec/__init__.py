@@ -1,0 +1,1 @@
+"""What is asked: a YAML text → a frozen `Spec`."""

@@ -1,0 +1,253 @@
+"""The layers a spec may name, with Keras's own names, arguments and defaults."""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, Field, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema
+
+from regsearch.spec.values import (
+    Count,
+    Flag,
+    Fraction,
+    Margins,
+    Named,
+    NonEmpty,
+    Number,
+    Pair,
+    Size,
+    one_of,
+    wrong,
+)
+
+ActivationName = Literal[
+    "linear", "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "swish",
+    "sigmoid", "hard_sigmoid", "tanh", "softplus", "softsign",
+]  # fmt: skip
+InitializerName = Literal[
+    "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal"
+]
+Padding = Literal["valid", "same"]
+Penalised = Literal["all", "convolutions"]
+"""Which kernels a penalty may be over: every one, or those of convolutions alone."""
+
+
+class LayerBase(Named):
+    """A layer of the spec.
+
+    Attributes:
+        kernels: Keras's attribute of each kernel, which a penalty may be over, and what the names of its
+            initializer and regularizer begin with.
+        convolves: whether its kernels slide over an image.
+    """
+
+    kernels: ClassVar[dict[str, str]] = {}
+    convolves: ClassVar[bool] = False
+
+    def arguments(self, width: int | None, classes: int | None) -> dict[str, Any]:
+        """Keras's arguments of this layer at one width."""
+        values = dict(self)
+        return {
+            name: value.at(width, classes) if isinstance(value, Count) else value for name, value in values.items()
+        }
+
+    def counts(self) -> tuple[Count, ...]:
+        """The sizes that may follow the width."""
+        return tuple(value for _, value in self if isinstance(value, Count))
+
+    @classmethod
+    def penalised(cls, which: Penalised) -> tuple[str, ...]:
+        """Keras's attributes of the kernels that the penalty is over."""
+        return tuple(cls.kernels) if which == "all" or cls.convolves else ()
+
+
+def _one() -> Any:
+    """The default of a size; JSON cannot write a `Count`."""
+    return Field(default=Count(1), json_schema_extra={"default": 1})
+
+
+class _Filters(LayerBase):
+    filters: Size
+
+
+class _Convolution(LayerBase):
+    convolves = True
+    kernel_size: Pair
+    strides: Pair = (1, 1)
+    padding: Padding = "valid"
+    dilation_rate: Pair = (1, 1)
+    activation: ActivationName = "linear"
+    use_bias: Flag = True
+
+    @model_validator(mode="after")
+    def _strides_or_dilates(self) -> Self:
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            got = f"strides {list(self.strides)} and dilation_rate {list(self.dilation_rate)}"
+            raise wrong("strides or a dilation_rate above 1, since Keras has no layer with both", got)
+        return self
+
+
+class Conv2D(_Convolution, _Filters):
+    """Keras's Conv2D; its kernel is penalised."""
+
+    kernels: ClassVar[dict[str, str]] = {"kernel": "kernel"}
+    groups: Size = _one()
+    kernel_initializer: InitializerName = "glorot_uniform"
+
+
+class DepthwiseConv2D(_Convolution):
+    """Keras's DepthwiseConv2D; its kernel is penalised."""
+
+    kernels: ClassVar[dict[str, str]] = {"kernel": "depthwise"}
+    depth_multiplier: Size = _one()
+    depthwise_initializer: InitializerName = "glorot_uniform"
+
+
+class SeparableConv2D(_Convolution, _Filters):
+    """Keras's SeparableConv2D; both of its kernels are penalised."""
+
+    kernels: ClassVar[dict[str, str]] = {"depthwise_kernel": "depthwise", "pointwise_kernel": "pointwise"}
+    depth_multiplier: Size = _one()
+    depthwise_initializer: InitializerName = "glorot_uniform"
+    pointwise_initializer: InitializerName = "glorot_uniform"
+
+
+class Dense(LayerBase):
+    """Keras's Dense; its kernel is penalised."""
+
+    kernels: ClassVar[dict[str, str]] = {"kernel": "kernel"}
+    units: Size
+    activation: ActivationName = "linear"
+    use_bias: Flag = True
+    kernel_initializer: InitializerName = "glorot_uniform"
+
+
+class _Pooling(LayerBase):
+    pool_size: Pair = (2, 2)
+    strides: Pair | None = None
+    padding: Padding = "valid"
+
+
+class MaxPooling2D(_Pooling):
+    """Keras's MaxPooling2D."""
+
+
+class AveragePooling2D(_Pooling):
+    """Keras's AveragePooling2D."""
+
+
+class GlobalMaxPooling2D(LayerBase):
+    """Keras's GlobalMaxPooling2D."""
+
+
+class GlobalAveragePooling2D(LayerBase):
+    """Keras's GlobalAveragePooling2D."""
+
+
+class ZeroPadding2D(LayerBase):
+    """Keras's ZeroPadding2D."""
+
+    padding: Margins = ((1, 1), (1, 1))
+
+
+class Flatten(LayerBase):
+    """Keras's Flatten."""
+
+
+class Dropout(LayerBase):
+    """Keras's Dropout; the masks follow from the seed."""
+
+    rate: Fraction
+
+
+class SpatialDropout2D(Dropout):
+    """Keras's SpatialDropout2D, which drops whole channels; the masks follow from the seed."""
+
+
+class BatchNormalization(LayerBase):
+    """Keras's BatchNormalization over the last axis; its scale and offset are not penalised."""
+
+    momentum: Fraction = 0.99
+    epsilon: Annotated[Number, Field(gt=0)] = 1e-3
+    center: Flag = True
+    scale: Flag = True
+
+
+class LayerNormalization(LayerBase):
+    """Keras's LayerNormalization over the last axis; its scale and offset are not penalised."""
+
+    epsilon: Annotated[Number, Field(gt=0)] = 1e-3
+    center: Flag = True
+    scale: Flag = True
+
+
+class Activation(LayerBase):
+    """Keras's Activation."""
+
+    activation: ActivationName
+
+
+class Residual(LayerBase):
+    """`Residual: [layers]`: what comes in, added to what the layers make of it (arXiv 1512.03385)."""
+
+    # The alias, as a colon marks what stands in no file, keeps the list at `Residual` itself in errors.
+    layers: "Annotated[tuple[Layer, ...], NonEmpty]" = Field(alias=":layers")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _open(cls, value: Any) -> Any:
+        inside = value[cls.kind] if isinstance(value, dict) and list(value) == [cls.kind] else value
+        return inside if isinstance(inside, dict) and list(inside) == [":layers"] else {":layers": inside}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """`Residual: [layers]`."""
+        whole = handler.resolve_ref_schema(handler(core))
+        inside = {cls.kind: whole["properties"][":layers"]}
+        return {
+            "description": whole["description"],
+            "type": "object", "properties": inside, "required": [cls.kind], "additionalProperties": False,
+        }  # fmt: skip
+
+    def counts(self) -> tuple[Count, ...]:
+        """The sizes that may follow the width, of the layers inside."""
+        return tuple(count for layer in self.layers for count in layer.counts())
+
+
+LAYERS: dict[str, type[LayerBase]] = {
+    layer.kind: layer
+    for layer in (
+        Conv2D, DepthwiseConv2D, SeparableConv2D, Dense, MaxPooling2D, AveragePooling2D, GlobalMaxPooling2D,
+        GlobalAveragePooling2D, ZeroPadding2D, Flatten, Dropout, SpatialDropout2D, BatchNormalization,
+        LayerNormalization, Activation, Residual,
+    )
+}  # fmt: skip
+
+
+if TYPE_CHECKING:
+    Layer = LayerBase
+else:
+    Layer = one_of("a layer", LAYERS, "`Flatten` or `Conv2D: {filters: 8, kernel_size: 3}`")
+
+Residual.model_rebuild()
+
+
+def every(layers: Iterable[LayerBase]) -> Iterator[LayerBase]:
+    """Every layer in order, those inside a `Residual` too, which is none itself."""
+    for layer in layers:
+        if isinstance(layer, Residual):
+            yield from every(layer.layers)
+        else:
+            yield layer
+
+
+def _ends_in_logits(layers: tuple[LayerBase, ...]) -> tuple[LayerBase, ...]:
+    """The loss takes logits, so the last layer has no activation."""
+    last = layers[-1]
+    activation = getattr(last, "activation", "linear")
+    if activation != "linear":
+        raise wrong("a last layer with no activation, since the loss takes logits", f"{activation!r}")
+    return layers
+
+
+Layers = Annotated[tuple[Layer, ...], NonEmpty, AfterValidator(_ends_in_logits)]

@@ -1,0 +1,245 @@
+"""A population's state between epochs: a killed run goes on where it was, with the same numbers."""
+
+import errno
+import logging
+import os
+import signal
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import parsed
+
+from regsearch import study
+from regsearch.cli.display import Silent
+from regsearch.engine import reference
+from regsearch.engine.population import training
+from regsearch.ledger.checkpoints import States
+from regsearch.runner import jobs
+from regsearch.runner.interrupt import Stopped
+
+SHAPES = {"rows": ((None, 2), np.float64), "weights": ((3,), np.float32)}
+LAYERS = (
+    "    - Flatten\n",
+    "    - BatchNormalization\n    - Dropout: {rate: 0.3}\n    - Flatten\n",
+)
+DEEP = [
+    ("widths: [1, 2]", "widths: [2]"),
+    ("lambdas: [0, 0.01, 0.1]", "lambdas: [0, 0.01]"),
+    ("seeds: 2", "seeds: 1"),
+    ("epochs: 2", "epochs: 5"),
+    ("{SGD: {learning_rate: 0.05, momentum: 0.9}}", "Adam"),
+    LAYERS,
+]
+
+
+def arrays():
+    return {"rows": np.arange(6.0).reshape(3, 2), "weights": np.array([1, 2, 3], np.float32)}
+
+
+def saved(folder, seconds=0.0):
+    file = States(folder, seconds).of(["a", "b"], members=2)
+    file.save(arrays())
+    return file
+
+
+def test_what_is_saved_is_loaded_and_removed(tmp_path):
+    found = saved(tmp_path).load(SHAPES)
+    assert found.keys() == arrays().keys()
+    assert all((found[name] == value).all() for name, value in arrays().items())
+    assert len(os.listdir(tmp_path)) == 1
+    States(tmp_path).remove(["b", "a"])
+    assert len(os.listdir(tmp_path)) == 1
+    States(tmp_path).remove(["a", "b"])
+    assert os.listdir(tmp_path) == []
+
+
+def test_no_state_is_no_warning(tmp_path, caplog):
+    assert States(tmp_path).of(["a"]).load(SHAPES) is None
+    assert not caplog.text
+
+
+def test_a_state_is_due_only_so_often(tmp_path):
+    assert not States(tmp_path, seconds=60).of(["a"]).due()
+    assert States(tmp_path, seconds=0).of(["a"]).due()
+
+
+@pytest.mark.parametrize("at", range(0, 1000, 37))
+def test_a_state_with_a_changed_byte_never_gives_other_numbers(tmp_path, caplog, at):
+    file = saved(tmp_path)
+    text = bytearray(file.path.read_bytes())
+    text[at] ^= 0xFF
+    file.path.write_bytes(text)
+    with caplog.at_level(logging.WARNING):
+        found = file.load(SHAPES)
+    if found is None:
+        assert "cannot be continued" in caplog.text
+    else:  # a byte that carries nothing, such as a date
+        assert all((found[name] == value).all() for name, value in arrays().items())
+
+
+def test_a_state_that_is_cut_short_empty_or_pickled_is_refused(tmp_path, caplog):
+    file = saved(tmp_path)
+    text = file.path.read_bytes()
+    for wrong in (text[:-1], text[:100], b"", b"PK", b"\x80\x04N."):
+        file.path.write_bytes(wrong)
+        caplog.clear()
+        assert file.load(SHAPES) is None
+        assert "its population starts afresh" in caplog.text
+    with file.path.open("wb") as stream:
+        np.savez(stream, made_by=np.array(file.made_by), rows=np.array([{}]), weights=np.zeros(3))
+    assert file.load(SHAPES) is None
+
+
+@pytest.mark.parametrize("change", ["members", "trials", "shape", "kind", "missing"])
+def test_a_state_of_another_population_is_refused(tmp_path, caplog, change):
+    file = saved(tmp_path)
+    if change == "members":
+        file = States(tmp_path).of(["a", "b"], members=3)
+    elif change == "trials":
+        file.path.rename(States(tmp_path).of(["c", "d"]).path)
+        file = States(tmp_path).of(["c", "d"], members=2)
+    shapes = SHAPES | {
+        "shape": {"weights": ((4,), np.float32)},
+        "kind": {"weights": ((3,), np.int32)},
+        "missing": {"bias": ((3,), np.float32)},
+    }.get(change, {})
+    assert file.load(shapes) is None
+    assert "cannot be continued" in caplog.text
+
+
+def test_a_full_disk_costs_the_state_and_not_the_training(tmp_path, caplog, monkeypatch):
+    file = saved(tmp_path)
+    before = file.path.read_bytes()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    file.save(arrays() | {"weights": np.zeros(3, np.float32)})
+    assert "cannot be saved (No space left on device); training goes on" in caplog.text
+    assert file.path.read_bytes() == before
+    assert len(os.listdir(tmp_path)) == 1
+
+
+def run(path, engine, **how):
+    return study.run(parsed(*DEEP), path, Silent(), study.How(engine, **how))
+
+
+def facts(path):
+    lines = (path / "trials.csv").read_text().splitlines()
+    return sorted(line.rpartition(",")[0] for line in lines), sorted((path / "epochs.csv").read_text().splitlines())
+
+
+@pytest.fixture(scope="module", params=["population", "reference"])
+def engine(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory, engine):
+    path = tmp_path_factory.mktemp("uninterrupted")
+    run(path, engine)
+    assert not (path / "partial").exists()
+    return path
+
+
+def stop_after(monkeypatch, engine, epochs):
+    """Stops training, as a signal would, after so many epochs; counts the epochs that are trained."""
+    module = {"population": training, "reference": reference}[engine]
+    steps = {"population": 1, "reference": 2}[engine]  # the reference engine passes a checkpoint every step
+    count = {"passed": 0}
+
+    def checkpoint():
+        count["passed"] += 1
+        if count["passed"] > epochs * steps:
+            raise Stopped(15)
+
+    monkeypatch.setattr(module, "checkpoint", checkpoint)
+    return lambda: count["passed"] // steps
+
+
+@pytest.mark.slow
+def test_a_population_that_was_stopped_goes_on_from_its_state_with_the_same_numbers(
+    tmp_path, uninterrupted, engine, monkeypatch
+):
+    for _ in range(2):
+        stop_after(monkeypatch, engine, 2)
+        with pytest.raises(Stopped):
+            run(tmp_path, engine, save_seconds=0.0)
+    assert len(list((tmp_path / "partial").glob("*.npz"))) == 1
+    trained = stop_after(monkeypatch, engine, 1000)
+    run(tmp_path, engine, save_seconds=0.0)
+    networks = {"population": 1, "reference": 3}[engine]
+    assert trained() in (5 * networks - 4, 5 * networks - 3)  # four epochs, or those that a step was missing of
+    assert facts(tmp_path) == facts(uninterrupted)
+    for name in ("response.csv", "best_lambda.csv"):
+        assert (tmp_path / name).read_bytes() == (uninterrupted / name).read_bytes()
+    assert not (tmp_path / "partial").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["population", "reference"])
+def test_schedules_and_early_stopping_go_on_where_they_were(tmp_path, kind, monkeypatch):
+    early = "epochs: 12\n  schedule: cosine\n  early_stopping: {patience: 3, restore_best_weights: true}"
+    noisy = ("test: 50", "test: 50\n  label_noise: 0.5"), ("[l1, l2]", "[l2]"), ("epochs: 2", early)
+    spec = parsed(*DEEP[:3], *noisy, LAYERS)
+
+    def go(name):
+        study.run(spec, tmp_path / name, Silent(), study.How(kind, save_seconds=0.0))
+
+    go("whole")
+    with monkeypatch.context() as patch:
+        stop_after(patch, kind, 3)
+        with pytest.raises(Stopped):
+            go("parts")
+    training.forget()  # so that nothing but the state can know the weights to restore
+    go("parts")
+    assert facts(tmp_path / "parts") == facts(tmp_path / "whole")
+    trials = pd.read_csv(tmp_path / "whole" / "trials.csv")
+    assert (trials["epochs"] < 12).any()
+    assert (trials["best_epoch"] < trials["epochs"]).any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["population"], indirect=True, scope="module")
+def test_a_damaged_state_is_passed_over_with_a_warning(tmp_path, uninterrupted, engine, monkeypatch, caplog):
+    with monkeypatch.context() as patch:
+        stop_after(patch, engine, 3)
+        with pytest.raises(Stopped):
+            run(tmp_path, engine, save_seconds=0.0)
+    (file,) = (tmp_path / "partial").glob("*.npz")
+    file.write_bytes(file.read_bytes()[:-40])
+    run(tmp_path, engine)
+    assert "its population starts afresh" in caplog.text
+    assert facts(tmp_path) == facts(uninterrupted)
+
+
+def dies_after_three_epochs(spec, job, marker, work=jobs.work):
+    """Kills its own process the first time; notes how many epochs the last try trained."""
+    passed = 0
+
+    def checkpoint():
+        nonlocal passed
+        passed += 1
+        if passed > 3 and not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    training.checkpoint = checkpoint
+    found = work(spec, job)
+    marker.write_text(str(passed))
+    return found
+
+
+@pytest.mark.slow
+def test_a_worker_goes_on_from_the_state_that_a_killed_one_left(tmp_path, monkeypatch):
+    spec = parsed(*DEEP, ("[l1, l2]", "[l1]"), ("lambdas: [0, 0.01]", "lambdas: [0.01]"))
+    study.run(spec, tmp_path / "inline", Silent(), study.How())
+    marker = tmp_path / "died"
+    monkeypatch.setattr("regsearch.runner.jobs.work", partial(dies_after_three_epochs, marker=marker))
+    study.run(spec, tmp_path / "killed", Silent(), study.How(workers=1, save_seconds=0.0))
+    assert marker.read_text() == "2"
+    assert facts(tmp_path / "killed") == facts(tmp_path / "inline")
+    assert not (tmp_path / "killed" / "partial").exists()

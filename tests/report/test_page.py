@@ -1,0 +1,119 @@
+"""The page: everything in it, nothing loaded, everything escaped, well-formed."""
+
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+
+from regsearch.report.figures.gallery import KINDS, Picture
+from regsearch.report.page import flat, page, written
+
+VOID = {"meta", "link", "img", "wbr", "br", "input"}
+EVIL = "<script>alert('&\"')</script>"
+
+
+class Checked(HTMLParser):
+    """Holds every tag to be closed in order, and keeps what a page is looked through for."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.stack, self.tags, self.addresses, self.ids, self.text = [], [], [], [], []
+        self.feed(text)
+        self.close()
+        assert self.stack == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        values = dict(attrs)
+        assert len(values) == len(attrs), "an attribute twice"
+        self.addresses += [values[name] for name in ("src", "href", "action", "data", "srcset") if name in values]
+        self.ids += [values["id"]] if "id" in values else []
+        if tag == "img":
+            assert values["alt"]
+        if tag not in VOID:
+            self.stack.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.stack.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def made(name="digits", **changes):
+    parts = {
+        "verdict": ["l2: constant. All is well.", "A line without a head"],
+        "doubts": ["3 seeds a network."],
+        "pictures": [
+            Picture(kind, f"{kind}-l2", f"l2: {title}", {"svg": b"<svg/>"}) for kind, title in KINDS.items()
+        ],
+        "tables": {
+            "best_lambda": pd.DataFrame({"architecture": ["w2"], "best_lambda": [0.0123456], "seeds": [3]}),
+            "scaling": pd.DataFrame({"penalty": ["l2"], "exponent": [float("nan")], "exponent_low": [float("-inf")]}),
+            "transfer": pd.DataFrame({"rule": []}),
+        },
+        "facts": {
+            "engine": "population",
+            "runs": [{"seconds": 3.5, "versions": {"python": "3.11"}, "tried_again": []}],
+        },
+        "spec": "name: digits\n",
+    }
+    return page(name=name, **{**parts, **changes})
+
+
+def test_it_is_well_formed_and_holds_verdict_doubts_figures_tables_and_how_it_was_run():
+    seen = Checked(made())
+    text = "".join(seen.text)
+    for words in (
+        "All is well.",
+        "A line without a head",
+        "3 seeds a network.",
+        "0.01235",
+        "-inf",
+        "python 3.11",
+        "3.5",
+    ):
+        assert words in text
+    assert seen.tags.count("img") == len(KINDS)
+    assert seen.ids == ["best_lambda", "scaling", "transfer"]
+    assert "tried_again" not in text
+
+
+def test_it_loads_nothing_from_anywhere():
+    seen = Checked(made())
+    assert all(address.startswith("data:") for address in seen.addresses)
+    text = made()
+    assert "http:" not in text
+    assert "https:" not in text
+    assert "@import" not in text
+    assert not re.search(r"url\(", text)
+    assert "default-src 'none'" in text
+
+
+@pytest.mark.parametrize("where", ["name", "verdict", "doubts", "spec", "pictures", "tables", "facts"])
+def test_every_text_is_escaped(where):
+    evil = {
+        "name": EVIL, "verdict": [EVIL], "doubts": [EVIL], "spec": EVIL,
+        "pictures": [Picture("response", "x", EVIL, {"svg": b""})],
+        "tables": {"best_lambda": pd.DataFrame({EVIL: [EVIL]})},
+        "facts": {EVIL: EVIL, "runs": [{EVIL: {EVIL: EVIL}}]},
+    }  # fmt: skip
+    text = made(**{where: evil[where]})
+    assert EVIL not in text
+    assert Checked(text).tags.count("script") == 1
+    assert "alert" in text
+
+
+def test_without_networks_it_says_so():
+    empty = made(verdict=[], pictures=[], doubts=[], tables={"best_lambda": pd.DataFrame(columns=["architecture"])})
+    text = "".join(Checked(empty).text)
+    assert "No network has finished yet" in text
+    assert "Nothing that the tables show" in text
+
+
+def test_cells_and_facts_in_words():
+    assert [written(value) for value in (1234567, 0.000012346, float("nan"), None, pd.NA, "w2")] == [
+        "1234567", "1.235e-05", "", "", "", "w2",
+    ]  # fmt: skip
+    assert flat({"w2": ["patches", "native"], "cores": 2}) == "w2 patches native, cores 2"

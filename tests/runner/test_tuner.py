@@ -1,0 +1,80 @@
+"""The search is a Keras Tuner search that its own tools understand."""
+
+import pytest
+from conftest import parsed
+
+from regsearch.data import NAMED
+from regsearch.grid.cells import cells, populations
+from regsearch.grid.costs import Size
+from regsearch.ledger.records import Counts, Epoch, completed, diverged, failed
+from regsearch.runner.jobs import Job
+from regsearch.runner.tuner import GridTuner
+
+CELLS = cells(parsed(), "reference", "digits")
+COUNTS = Counts(20, 18)
+SIZE = Size(20, 18, 100, 100, 100)
+
+
+def record(cell):
+    """Losses fall with lambda; the first cell diverges and the next four fail."""
+    at = CELLS.index(cell)
+    if at == 0:
+        return diverged(cell, COUNTS, [], 1, 0.1)
+    if at < 5:
+        return failed(cell, "why")
+    epochs = [Epoch(cell.trial, n, 1.0, 0.0, 1 + at, 0.5, 1.0, 1.0, 1.0) for n in (0, 1)]
+    return completed(cell, COUNTS, epochs, (1.0, 0.5), 0.1)
+
+
+@pytest.fixture
+def searched(tmp_path):
+    tuner, kept = GridTuner(tmp_path, NAMED["digits"]), []
+    tuner.grow(CELLS, {})
+    jobs = [Job(population, SIZE, 3, "reference", "CPU") for population in populations(CELLS, 3)]
+    tuner.search(jobs, lambda them: ([record(c) for c in job.population.cells] for job in them), kept.extend)
+    return tuner, kept
+
+
+def test_every_trial_is_kept_before_keras_tuner_hears_of_it_and_ends_once(searched):
+    tuner, kept = searched
+    assert [one.trial.trial for one in kept] == [cell.trial for cell in CELLS]
+    assert tuner.oracle.end_order == [cell.trial for cell in CELLS]
+    assert not tuner.oracle.ongoing_trials
+
+
+def test_five_failures_in_a_row_do_not_stop_the_grid_and_have_no_score(searched):
+    tuner, _ = searched
+    first = [tuner.oracle.trials[cell.trial] for cell in CELLS[:5]]
+    assert [(trial.status, trial.score) for trial in first] == [("FAILED", None)] * 5
+    assert first[0].message == "diverged in epoch 1"
+
+
+def test_keras_tuners_own_tools_work(searched, capsys):
+    tuner, _ = searched
+    tuner.results_summary(2)
+    assert f"Trial {CELLS[5].trial} summary" in capsys.readouterr().out
+    best = tuner.get_best_hyperparameters()[0]
+    assert best.get("seed") == CELLS[5].seed
+    assert best.get("lambda") == CELLS[5].lam
+    assert tuner.hypermodel.build(best).count_params() > 0
+    tuner.search_space_summary()
+
+
+def test_what_the_ledger_has_is_adopted(tmp_path):
+    tuner = GridTuner(tmp_path, NAMED["digits"])
+    rows = {cell.trial: record(cell).trial for cell in CELLS[:8]}
+    tuner.grow(CELLS[:8], rows)
+    assert tuner.oracle.end_order == [cell.trial for cell in CELLS[:8]]
+    assert tuner.oracle.get_best_trials()[0].trial_id == CELLS[5].trial
+
+
+def test_a_search_that_grows_keeps_what_it_has_and_knows_the_new(searched):
+    tuner, _ = searched
+    more = cells(parsed(("[0, 0.01, 0.1]", "[0, 0.001, 0.01, 0.1]")), "reference", "digits")
+    tuner.grow(more, {cell.trial: record(cell).trial for cell in CELLS})
+    assert tuner.oracle.end_order == [cell.trial for cell in CELLS]
+    assert tuner.oracle.max_trials == len(more)
+    assert tuner.oracle.get_space().get("lambda") in {cell.lam for cell in more}
+    new = next(cell for cell in more if cell.lam == 0.001)
+    trial = tuner.oracle.begin(new)
+    assert tuner.hypermodel.build(trial.hyperparameters).count_params() > 0
