@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from regsearch.analysis.best_lambda import best_lambda
+from regsearch.analysis.best_lambda import find_best_lambdas
 from regsearch.analysis.calibration import summary
 from regsearch.analysis.curves import SCORES, Curve
-from regsearch.analysis.scaling import scaling
+from regsearch.analysis.scaling import fit_scaling
 
 SEEDS = 5
 SCATTER, SEED_SCATTER, NOISE, LEVEL = 0.25, 0.5, 0.01, 0.3
@@ -85,8 +85,8 @@ def calibrate(studies, widths, exponent, kind):
     fits, holds, censored = [], [], 0
     for _ in range(studies):
         curves, bottoms = study(rng, widths, exponent, kind)
-        best = best_lambda(curves)
-        rows = scaling(best)
+        best = find_best_lambdas(curves)
+        rows = fit_scaling(best)
         fits.append(rows[rows["against"] == "penalised_weights"])
         inside = best["best_lambda"].notna()
         low, high = np.log(best["best_lambda_low"]), np.log(best["best_lambda_high"])

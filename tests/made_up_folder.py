@@ -9,7 +9,7 @@ from regsearch import data as datasets
 from regsearch.grid import cells as grid
 from regsearch.ledger import folder
 from regsearch.ledger.ledger import Ledger
-from regsearch.ledger.records import Counts, Epoch, completed, diverged
+from regsearch.ledger.records import Counts, Epoch, record_completed, record_diverged
 
 WIDTHS = (1, 2, 4, 8, 16, 32)
 
@@ -44,22 +44,22 @@ def write(path, spec_text=None, loss=bowl):
     """
     spec = parsed_text(spec_text or text())
     path.mkdir(parents=True, exist_ok=True)
-    shape = datasets.shape(spec)
+    shape = datasets.describe(spec)
     folder.claim(path, spec, "population", shape)
     rng = np.random.default_rng(0)
     found = []
-    for cell in grid.cells(spec, "population", shape.content):
+    for cell in grid.make_cells(spec, "population", shape.content):
         value = loss(cell, rng)
-        weights = 10 * (cell.network.width or 1) ** 2 + 7
+        weights = 10 * (cell.architecture.width or 1) ** 2 + 7
         counts = Counts(weights + 3, weights)
         if value is not None and math.isnan(value):
-            found.append(diverged(cell, counts, [], 1, 0.5))
+            found.append(record_diverged(cell, counts, [], 1, 0.5))
         elif value is not None:
             start, end = (
                 Epoch(cell.trial, epoch, 1.0, cell.lam * weights, value, 0.5, 1.0, weights**0.75, weights**0.5)
                 for epoch in (0, 1)
             )
-            found.append(completed(cell, counts, [start, end], (value + 0.1, 0.5), 0.5))
+            found.append(record_completed(cell, counts, [start, end], (value + 0.1, 0.5), 0.5))
     Ledger(path).append(found)
     folder.note_run(path, trained=len(found), engine="population", device="CPU", seconds=1.5)
     return path

@@ -11,7 +11,6 @@ from conftest import parsed
 from keras_tuner.engine import trial as kt_trial
 
 from regsearch import study
-from regsearch.cli.display import Silent
 from regsearch.errors import ResultsError
 from regsearch.ledger.ledger import read_trials
 
@@ -21,7 +20,7 @@ MOST_WRITES = 100
 
 
 def run(path):
-    return study.run(SPEC, path, Silent(), study.How(save_seconds=0.0))
+    return study.run(SPEC, path, study.Settings(save_seconds=0.0))
 
 
 def refusal(path):

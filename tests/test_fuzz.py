@@ -23,8 +23,7 @@ from hypothesis import strategies as st
 
 from regsearch import study
 from regsearch.cli import main
-from regsearch.cli.display import Silent
-from regsearch.runner import jobs
+from regsearch.runner import work as runner_work
 
 ENDS_WITHIN = 10
 EXIT_CODES = {0, 2, 3, 4, 5}
@@ -210,17 +209,17 @@ LEDGER_FILES = ["trials.csv", "epochs.csv", "study.json", "spec.yaml"]
 def finished(tmp_path_factory):
     """A small study's results, with a diverged and a failed network among them."""
     folder = tmp_path_factory.mktemp("finished")
-    work = jobs.work
+    work = runner_work.train
 
-    def fails_once(spec, job):
+    def fails_once(spec, job, *asked):
         if job.population.first.seed == 1:
             raise RuntimeError("made to fail")
-        return work(spec, job)
+        return work(spec, job, *asked)
 
     with pytest.MonkeyPatch.context() as patch, chdir(folder):
-        patch.setattr("regsearch.runner.jobs.work", fails_once)
+        patch.setattr("regsearch.runner.work.train", fails_once)
         spec = parsed(("widths: [1, 2]", "widths: [1]"), ("lambdas: [0, 0.01, 0.1]", "lambdas: [0, 0.01, 1000]"))
-        study.run(spec, folder / "results" / "tiny", Silent(), study.How())
+        study.run(spec, folder / "results" / "tiny", study.Settings())
     return folder
 
 
@@ -246,7 +245,7 @@ def trains_nothing(*_):
 
 @pytest.mark.slow
 def test_a_mutated_results_folder_is_used_or_refused(finished, monkeypatch):
-    monkeypatch.setattr("regsearch.runner.jobs.work", trains_nothing)
+    monkeypatch.setattr("regsearch.runner.work.train", trains_nothing)
 
     @fuzzed("FUZZ_LEDGERS", 40)
     @given(damage(), st.data())

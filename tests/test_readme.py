@@ -18,11 +18,10 @@ from click.testing import CliRunner
 from regsearch import data as datasets
 from regsearch.cli import main
 from regsearch.grid import costs as sizing
-from regsearch.ledger.records import Counts, Epoch, completed
+from regsearch.ledger.records import Counts, Epoch, record_completed
 from regsearch.report import build
-from regsearch.runner import jobs
+from regsearch.runner import Settings
 from regsearch.runner.cluster import Cluster
-from regsearch.runner.settings import How
 from regsearch.runner.workers import Inline, Workers
 
 ROOT = Path(__file__).parent.parent
@@ -76,7 +75,7 @@ def test_programs_that_the_readme_names_are_there():
         assert list((ROOT / "tests").rglob(name)), name
 
 
-def made_up(_, job):
+def made_up(_, job, *asked):
     """In place of training: the best lambda is 0.03 at every width."""
     rng = np.random.default_rng(job.population.first.seed)
     counts = Counts(job.size.weights, job.size.penalised)
@@ -84,7 +83,7 @@ def made_up(_, job):
     for cell in job.population.cells:
         loss = made_up_folder.bowl(cell, rng)
         epochs = [Epoch(cell.trial, epoch, 1.0, 0.1, loss, 0.5, 1.0, 10.0, 5.0) for epoch in (0, 1)]
-        found.append(completed(cell, counts, epochs, (loss + 0.1, 0.5), 0.1))
+        found.append(record_completed(cell, counts, epochs, (loss + 0.1, 0.5), 0.1))
     return found
 
 
@@ -100,8 +99,8 @@ def test_every_command_of_the_readme_runs(tmp_path, monkeypatch):
     def connected(_):
         yield SimpleNamespace(device=lambda _: "CPU", count=lambda: 1, pool=pool)
 
-    monkeypatch.setattr(jobs, "work", made_up)
-    monkeypatch.setattr(How, "processes", lambda *_: 0)
+    monkeypatch.setattr("regsearch.runner.work.train", made_up)
+    monkeypatch.setattr(Settings, "processes", lambda *_: 0)
     monkeypatch.setattr(Cluster, "connected", connected)
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     monkeypatch.setattr(build, "gallery", lambda *_: [])  # figures take long, and have tests of their own
@@ -157,5 +156,5 @@ def test_the_weight_counts_that_the_readme_quotes_are_those_of_the_study():
     from regsearch.spec import study as spec
 
     study = spec.load(ROOT / "configs" / "study" / "sgd.yaml")
-    sizes = [size.weights for size in sizing.measure(study, datasets.shape(study)).values()]
+    sizes = [size.weights for size in sizing.measure(study, datasets.describe(study)).values()]
     assert f"{min(sizes):,} to {max(sizes):,} trainable weights" in README

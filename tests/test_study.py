@@ -8,12 +8,11 @@ from conftest import parsed, parsed_text
 
 from regsearch import data as datasets
 from regsearch import report, study
-from regsearch.cli.display import Silent
 from regsearch.errors import DatasetError, DeviceError, ResultsError
 from regsearch.grid import cells as grid
 from regsearch.grid import costs as sizing
 from regsearch.ledger import folder
-from regsearch.runner import jobs
+from regsearch.runner import work as runner_work
 
 pytestmark = pytest.mark.slow
 TINY = [("widths: [1, 2]", "widths: [1]"), ("lambdas: [0, 0.01, 0.1]", "lambdas: [0, 0.01]")]
@@ -23,7 +22,7 @@ TABLES = ["response.csv", "best_lambda.csv", "scaling.csv", "transfer.csv", "sta
 
 
 def run(path, *changes, engine="population", workers=0):
-    return study.run(parsed(*TINY, *changes), path, Silent(), study.How(engine, workers))
+    return study.run(parsed(*TINY, *changes), path, study.Settings(engine, workers))
 
 
 def facts(path):
@@ -64,15 +63,15 @@ def test_the_same_spec_gives_the_same_numbers(finished, tmp_path, engine):
 
 
 def test_a_stopped_run_resumes_with_what_is_missing_and_ends_the_same(finished, tmp_path, monkeypatch, engine):
-    work, seen = jobs.work, []
+    work, seen = runner_work.train, []
 
-    def stop_at_second(spec, job):
+    def stop_at_second(spec, job, *asked):
         seen.append(job)
         if len(seen) == 2:
             raise KeyboardInterrupt
-        return work(spec, job)
+        return work(spec, job, *asked)
 
-    monkeypatch.setattr("regsearch.runner.jobs.work", stop_at_second)
+    monkeypatch.setattr("regsearch.runner.work.train", stop_at_second)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, engine=engine)
     had = len(facts(tmp_path))
@@ -138,7 +137,7 @@ training:
 @pytest.fixture(scope="module")
 def grown(tmp_path_factory):
     path = tmp_path_factory.mktemp("grown") / "results"
-    study.run(parsed_text(PLANTED), path, Silent(), study.How())
+    study.run(parsed_text(PLANTED), path, study.Settings())
     return path
 
 
@@ -152,34 +151,34 @@ def test_a_grid_that_ends_below_the_optima_grows_until_it_holds_them(grown):
     assert counts[:5].tolist() == [3] * 5
     assert counts.index.max() > 0.3
     assert best["grid_step"].max() < 10**0.26
-    found = report.write(grown)
+    found = report.write(report.read(grown))
     assert (found.total, found.missing) == (len(table), 0)
 
 
 def test_a_round_in_which_only_one_network_grows_has_jobs_of_that_one_alone():
     spec = parsed()
-    shape = datasets.shape(spec)
-    cells = [cell for cell in grid.cells(spec, "population", shape.content) if cell.network.name == "w2"]
-    found = study.How().jobs(cells, sizing.measure(spec, shape), spec, "CPU")
+    shape = datasets.describe(spec)
+    cells = [cell for cell in grid.make_cells(spec, "population", shape.content) if cell.architecture.name == "w2"]
+    found = study.Settings().jobs(cells, sizing.measure(spec, shape), spec, "CPU")
     assert [cell for job in found for cell in job.population.cells] == cells
 
 
 def test_a_study_stopped_while_it_grows_ends_the_same(grown, tmp_path, monkeypatch):
-    work, seen = jobs.work, []
+    work, seen = runner_work.train, []
 
-    def stop_at_the_twentieth(spec, job):
+    def stop_at_the_twentieth(spec, job, *asked):
         seen.append(job)
         if len(seen) == 20:
             raise KeyboardInterrupt
-        return work(spec, job)
+        return work(spec, job, *asked)
 
-    monkeypatch.setattr("regsearch.runner.jobs.work", stop_at_the_twentieth)
+    monkeypatch.setattr("regsearch.runner.work.train", stop_at_the_twentieth)
     with pytest.raises(KeyboardInterrupt):
-        study.run(parsed_text(PLANTED), tmp_path, Silent(), study.How())
+        study.run(parsed_text(PLANTED), tmp_path, study.Settings())
     had = facts(tmp_path)
     assert 12 * 5 < len(had) < len(facts(grown))
-    assert report.write(tmp_path).missing > 0
-    study.run(parsed_text(PLANTED), tmp_path, Silent(), study.How())
+    assert report.write(report.read(tmp_path)).missing > 0
+    study.run(parsed_text(PLANTED), tmp_path, study.Settings())
     assert (
         facts(tmp_path)
         .sort_values("trial", ignore_index=True)
@@ -233,31 +232,31 @@ def test_a_dataset_that_cannot_be_had_leaves_no_folder(tmp_path, monkeypatch):
 def test_a_damaged_study_json_is_one_clear_error(tmp_path, damage):
     (tmp_path / "study.json").write_text(damage)
     with pytest.raises(ResultsError, match=r"study.json: expected the facts of a study as JSON, got a damaged file"):
-        report.write(tmp_path)
+        report.write(report.read(tmp_path))
 
 
 def test_a_damaged_stored_spec_is_an_error_of_the_folder(tmp_path):
     (tmp_path / "study.json").write_text('{"engine": "population", "content": "digits"}')
     (tmp_path / "spec.yaml").write_text("nonsense")
     with pytest.raises(ResultsError, match=r"expected the spec of a study in spec.yaml, got a damaged one"):
-        report.write(tmp_path)
+        report.write(report.read(tmp_path))
 
 
 def test_a_folder_held_by_another_run_is_refused_and_says_by_whom(tmp_path):
-    with folder.held(tmp_path), pytest.raises(ResultsError, match=r"held by another run \(process \d+ on "):
+    with folder.hold(tmp_path), pytest.raises(ResultsError, match=r"held by another run \(process \d+ on "):
         run(tmp_path)
 
 
 def test_a_population_that_fails_twice_is_recorded_as_failed_and_the_others_go_on(tmp_path, monkeypatch):
-    work, tried = jobs.work, []
+    work, tried = runner_work.train, []
 
-    def fails(spec, job):
+    def fails(spec, job, *asked):
         tried.append(len(job.population.cells))
         if job.population.first.seed == 0 and any(cell.lam == 0 for cell in job.population.cells):
             raise RuntimeError("no luck")
-        return work(spec, job)
+        return work(spec, job, *asked)
 
-    monkeypatch.setattr("regsearch.runner.jobs.work", fails)
+    monkeypatch.setattr("regsearch.runner.work.train", fails)
     outcome = run(tmp_path)
     assert tried == [3, 2, 1, 3]  # the first population, its halves, the second
     assert len(outcome.failed) == 2  # the half with lambda 0
@@ -272,7 +271,7 @@ def test_a_population_that_fails_twice_is_recorded_as_failed_and_the_others_go_o
 
 def test_diverged_networks_are_data(tmp_path):
     spec = parsed(TINY[0], ("lambdas: [0, 0.01, 0.1]", "lambdas: [0, 60]"), ("epochs: 2", "epochs: 45"))
-    outcome = study.run(spec, tmp_path, Silent(), study.How())
+    outcome = study.run(spec, tmp_path, study.Settings())
     assert not outcome.failed
     table = facts(tmp_path)
     assert set(table.loc[table["penalty"] == "l2", "status"]) == {"diverged"}
@@ -304,7 +303,7 @@ def test_a_run_that_trains_nothing_leaves_the_record_of_those_that_did(tmp_path)
 def test_a_gpu_that_is_not_there_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("regsearch.engine.backend.gpus", list)
     with pytest.raises(DeviceError, match="expected a GPU that TensorFlow can use, got none"):
-        study.run(parsed(*TINY), tmp_path / "results", Silent(), study.How(device="GPU"))
+        study.run(parsed(*TINY), tmp_path / "results", study.Settings(device="GPU"))
 
 
 def test_a_narrowed_grid_narrows_the_tables_and_keeps_the_ledger(tmp_path):

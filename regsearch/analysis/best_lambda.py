@@ -22,7 +22,7 @@ CONFIDENCE = 0.95
 Floats = NDArray[np.float64]
 
 
-def best_lambda(curves: list[Curve]) -> pd.DataFrame:
+def find_best_lambdas(curves: list[Curve]) -> pd.DataFrame:
     """One row a network, penalty, learning rate and training-set size.
 
     Only seeds that have been trained with every lambda count; where there is none yet, only the lambdas that

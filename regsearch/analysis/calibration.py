@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from regsearch.analysis.best_lambda import best_lambda
-from regsearch.analysis.curves import curves
-from regsearch.analysis.scaling import scaling
+from regsearch.analysis.best_lambda import find_best_lambdas
+from regsearch.analysis.curves import make_curves
+from regsearch.analysis.scaling import fit_scaling
 
 COLUMNS = [
     "penalty", "against", "planted_exponent", "draws", "seeds", "fitted", "mean_exponent", "bias", "spread",
@@ -16,7 +16,7 @@ COLUMNS = [
 CLAIMS = ("constant", "inverse", "power", "undetermined")
 
 
-def calibration(trials: pd.DataFrame, exponent: float, draws: int) -> pd.DataFrame:
+def calibrate(trials: pd.DataFrame, exponent: float, draws: int) -> pd.DataFrame:
     """Parts the seeds into draws, analyses each as a study of its own, and sums up what they found.
 
     `fitted` counts the draws with an interval; `mean_exponent`, `bias` (its distance from the planted
@@ -31,7 +31,7 @@ def calibration(trials: pd.DataFrame, exponent: float, draws: int) -> pd.DataFra
     found = []
     for seeds in np.array_split(np.sort(trials["seed"].unique()), draws):
         of_draw = trials[trials["seed"].isin(seeds)]
-        rows = scaling(best_lambda(list(curves(of_draw))))
+        rows = fit_scaling(find_best_lambdas(list(make_curves(of_draw))))
         found.append(
             rows[(rows["penalty"] == "l2") & (rows["against"] == "penalised_weights")].assign(seeds=len(seeds))
         )

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from regsearch.spec.penalties import NONE
+from regsearch.spec import NONE
 
 NETWORK = ["architecture", "width", "trainable_weights", "penalised_weights"]
 SETTING = ["learning_rate", "train_size", "penalty"]
@@ -40,7 +40,7 @@ def shared(trials: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([trials[~none], *(trials[none].assign(penalty=penalty) for penalty in penalties)])
 
 
-def curves(trials: pd.DataFrame) -> Iterator[Curve]:
+def make_curves(trials: pd.DataFrame) -> Iterator[Curve]:
     """The curves of a trials table, by weight count, name, learning rate, training-set size and penalty.
 
     Args:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from regsearch.analysis.verdict import SETTING, Tables, name
+from regsearch.analysis.verdict import SETTING, Tables, name_setting
 
 ENOUGH_SEEDS = 5
 ENOUGH_NETWORKS = 6
@@ -22,7 +22,7 @@ _STATUSES = {
 }
 
 
-def doubts(tables: Tables, missing: int, total: int, stopped_early: bool = False) -> list[str]:
+def list_doubts(tables: Tables, missing: int, total: int, stopped_early: bool = False) -> list[str]:
     """What to doubt, a sentence each; none where there is no reason.
 
     Args:
@@ -41,7 +41,9 @@ def doubts(tables: Tables, missing: int, total: int, stopped_early: bool = False
         )
     best = tables.best_lambda
     for setting, group in best.groupby(SETTING, sort=True):
-        found += [f"{name(setting, best)}: {text}" for text in _of_setting(group, _stability(tables, setting))]
+        found += [
+            f"{name_setting(setting, best)}: {text}" for text in _of_setting(group, _stability(tables, setting))
+        ]
     if len(best):
         found += _of_study(best)
     return found

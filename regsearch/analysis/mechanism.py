@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from regsearch.analysis.curves import NETWORK, shared
-from regsearch.spec.penalties import PenaltyBase
+from regsearch.spec import PenaltyBase
 
 MEASURES = ("sum_abs_weights", "sum_squared_weights", "penalty_share", "penalty_gradient")
 ENDS = ("start", "end")
@@ -19,7 +19,7 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def mechanism(
+def measure_mechanism(
     trials: pd.DataFrame, epochs: pd.DataFrame, best: pd.DataFrame, penalties: Iterable[PenaltyBase]
 ) -> pd.DataFrame:
     """What the penalty does to each network at its `best_grid_lambda`, before training and after.

@@ -18,7 +18,7 @@ COLUMNS = [
 ]
 
 
-def response(curves: list[Curve]) -> pd.DataFrame:
+def average_response(curves: list[Curve]) -> pd.DataFrame:
     """One row a network, penalty, lambda, learning rate and training-set size.
 
     The columns `<score>` are means over the seeds that did not diverge; `seeds` counts those that ran.

@@ -23,7 +23,7 @@ CLOSE = 0.5
 Floats = NDArray[np.float64]
 
 
-def scaling(best: pd.DataFrame) -> pd.DataFrame:
+def fit_scaling(best: pd.DataFrame) -> pd.DataFrame:
     """Fits ln λ* = a + α·ln N for each penalty, learning rate and training-set size.
 
     Optima that are not known exactly are censored (`bounds`). `exponent` is α with its 95 % interval,
@@ -45,7 +45,7 @@ def scaling(best: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(list(_rows(best)), columns=COLUMNS)
 
 
-def bounds(best: pd.DataFrame) -> tuple[Floats, Floats]:
+def find_bounds(best: pd.DataFrame) -> tuple[Floats, Floats]:
     """Between what ln λ* lies, for each row of the table of best lambdas.
 
     Where the optimum is known both are its ln λ*. An optimum at an edge lies beyond the middle of the last
@@ -65,16 +65,16 @@ def bounds(best: pd.DataFrame) -> tuple[Floats, Floats]:
     return low, high
 
 
-def line(best: pd.DataFrame, *against: str) -> Line | None:
+def fit_line(best: pd.DataFrame, *against: str) -> Line | None:
     """The line of ln λ* against the logarithms of columns; None where one of them does not vary."""
     if any(best[name].isna().any() or best[name].nunique() < 2 for name in against):
         return None
     terms = [np.log(best[name].to_numpy(float)) for name in against]
     x = np.column_stack([np.ones(len(best)), *terms])
-    return Line(x, *bounds(best)) if np.linalg.matrix_rank(x) == x.shape[1] else None
+    return Line(x, *find_bounds(best)) if np.linalg.matrix_rank(x) == x.shape[1] else None
 
 
-def verdict(low: float, high: float) -> str:
+def judge(low: float, high: float) -> str:
     """Which claim the interval of an exponent supports."""
     if np.isnan(low):
         return "undetermined"
@@ -92,13 +92,13 @@ def _rows(best: pd.DataFrame) -> Iterator[dict[str, Any]]:
         for size in sizes:
             one = group[group["train_size"] == size]
             for name in AGAINST:
-                if fit := line(one, name):
+                if fit := fit_line(one, name):
                     yield {**where, "train_size": size, "against": name, **_row(fit, 1)}
         if len(sizes) > 1:
             for name in AGAINST:
-                if fit := line(group, name, "train_size"):
+                if fit := fit_line(group, name, "train_size"):
                     yield {**where, "against": name, **_row(fit, 1)}
-            if fit := line(group, "penalised_weights", "train_size"):
+            if fit := fit_line(group, "penalised_weights", "train_size"):
                 yield {**where, "against": "train_size", **_row(fit, 2)}
 
 
@@ -115,7 +115,7 @@ def _row(fit: Line, term: int) -> dict[str, Any]:
         "aicc_constant": constant.aicc,
         "aicc_inverse": inverse.aicc,
         "aicc_free": fit.aicc,
-        "verdict": verdict(low, high),
+        "verdict": judge(low, high),
         "coefficient": float(np.exp(fit.coefficients[0])),
         "scatter": fit.scatter,
         "p_constant": fit.p_value(term, CONSTANT),

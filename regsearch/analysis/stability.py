@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 
 from regsearch.analysis.curves import NETWORK, Curve
-from regsearch.spec.optimizers import SGD, OptimizerBase
-from regsearch.spec.penalties import PenaltyBase, Shares
+from regsearch.spec import SGD, OptimizerBase, PenaltyBase, Shares
 
 COLUMNS = [
     *NETWORK, "penalty", "learning_rate", "train_size", "smallest_diverged", "largest_stable", "predicted_limit",
@@ -21,7 +20,7 @@ COLLAPSED = 0.98
 """The share of the loss of guessing from which a network has learnt nothing."""
 
 
-def stability(
+def measure_stability(
     curves: list[Curve],
     optimizer: OptimizerBase,
     steps: Mapping[int, float],

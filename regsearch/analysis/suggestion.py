@@ -10,7 +10,7 @@ from scipy import stats
 
 from regsearch.analysis.best_lambda import CONFIDENCE
 from regsearch.analysis.regression import Line
-from regsearch.analysis.scaling import bounds
+from regsearch.analysis.scaling import find_bounds
 from regsearch.errors import ResultsError
 
 SETTING = ["penalty", "learning_rate", "train_size"]
@@ -130,7 +130,7 @@ def suggestions(best: pd.DataFrame, weights: int) -> list[Suggestion | Refusal]:
     return found
 
 
-def asked(best: pd.DataFrame, weights: int, penalty: str | None, where: str) -> list[Suggestion | Refusal]:
+def suggest(best: pd.DataFrame, weights: int, penalty: str | None, where: str) -> list[Suggestion | Refusal]:
     """The ranges of one penalty or of all, and why others have none.
 
     Args:
@@ -175,7 +175,7 @@ def line_at(best: pd.DataFrame, weights: float) -> Line | None:
     if best["trainable_weights"].nunique() < 2:
         return None
     distance = np.log(best["trainable_weights"].to_numpy(float) / weights)
-    return Line(np.column_stack([np.ones(len(best)), distance]), *bounds(best))
+    return Line(np.column_stack([np.ones(len(best)), distance]), *find_bounds(best))
 
 
 def _suggestion(best: pd.DataFrame, weights: int, where: dict[str, Any]) -> Suggestion | Refusal:

@@ -22,7 +22,7 @@ MOST_SPLITS = 20
 Floats = NDArray[np.float64]
 
 
-def transfer(curves: list[Curve]) -> pd.DataFrame:
+def measure_transfer(curves: list[Curve]) -> pd.DataFrame:
     """The regret of every pair of networks under each rule that moves lambda from one to the other.
 
     The rules are `same` (λ as it is), `inverse` (λ ∝ 1/N, N the trainable weights) and `fitted` (λ ∝ N^α,

@@ -22,22 +22,22 @@ class Tables:
     mechanism: pd.DataFrame
 
 
-def verdict(tables: Tables) -> list[str]:
+def write_verdict(tables: Tables) -> list[str]:
     """A few sentences for each penalty, learning rate and training-set size, then what they have in common."""
     found: list[str] = []
     for setting, best in tables.best_lambda.groupby(SETTING, sort=True):
-        rows = {name: at(table, setting) for name, table in vars(tables).items()}
+        rows = {name: select_setting(table, setting) for name, table in vars(tables).items()}
         parts = [
             *_claim(rows["scaling"], len(best)),
             *_reuse(rows["transfer"], best),
             *_doubts(best, rows["stability"]),
             *_explosion(rows["stability"]),
         ]
-        found.append(f"{name(setting, tables.best_lambda)}: " + " ".join(parts))
+        found.append(f"{name_setting(setting, tables.best_lambda)}: " + " ".join(parts))
     return [*found, *_sizes(tables.scaling), *_premise(tables.mechanism)]
 
 
-def at(table: pd.DataFrame, setting: Any) -> pd.DataFrame:
+def select_setting(table: pd.DataFrame, setting: Any) -> pd.DataFrame:
     """The rows of one penalty, learning rate and training-set size."""
     penalty, rate, size = setting
     same = (table["penalty"] == penalty) & (table["learning_rate"] == rate) & (table["train_size"] == size)
@@ -45,7 +45,7 @@ def at(table: pd.DataFrame, setting: Any) -> pd.DataFrame:
     return found
 
 
-def name(setting: Any, best: pd.DataFrame) -> str:
+def name_setting(setting: Any, best: pd.DataFrame) -> str:
     """The penalty, and the learning rate and training-set size where there are several."""
     penalty, rate, size = setting
     words = str(penalty)

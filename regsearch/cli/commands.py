@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from regsearch.cli import output as console
-from regsearch.cli.options import JSON, OUT, QUIET, RESULTS, SPEC, XLSX, how_and_where, how_here
+from regsearch.cli.interrupt import Stopped, StopSignals
+from regsearch.cli.options import JSON, OUT, QUIET, RESULTS, SPEC, XLSX, settings_anywhere, settings_here
 from regsearch.cli.streams import READER_GONE, OutputError, writable
 from regsearch.errors import RegsearchError
-from regsearch.runner.interrupt import Stopped, stoppable
 
 if TYPE_CHECKING:
-    from regsearch.runner.settings import How
+    from regsearch.runner import Settings
 
 SOME_FAILED = 5
 NO_OUTPUT = 4
@@ -44,7 +44,8 @@ class Commands(click.Group):
         """Runs the command."""
         stderr = os.dup(2)  # 2 itself leads elsewhere while TensorFlow is imported
         try:
-            with stoppable(partial(_give_up, stderr)):
+            signals = context.obj = StopSignals()
+            with signals.caught(partial(_give_up, stderr)):
                 return super().invoke(context)
         except RegsearchError as error:
             click.echo(f"regsearch: error: {error}", err=True)
@@ -116,9 +117,9 @@ def init(path: Path) -> None:
 
     Example: regsearch init my_study.yaml
     """
-    from regsearch.spec import starter as starters
+    from regsearch import spec as specs
 
-    starters.write(path)
+    specs.write_starter(path)
     click.echo(f"{path}: written. Next: regsearch check {path}", err=True)
 
 
@@ -130,18 +131,16 @@ def check(spec: Path, as_json: bool) -> None:
 
     Example: regsearch check configs/digits.yaml
     """
-    from regsearch import data as datasets
-    from regsearch.grid import cells as grid
-    from regsearch.grid import costs as sizing
-    from regsearch.spec import study as specs
+    from regsearch import data, grid
+    from regsearch import spec as specs
 
     study = specs.load(spec)
-    shape = datasets.shape(study)
-    rows = console.architectures(sizing.measure(study, shape))
-    trials = len(grid.cells(study, "population", shape.content))
+    facts = data.describe(study)
+    rows = console.architectures(grid.measure(study, facts))
+    trials = len(grid.make_cells(study, "population", facts.content))
     if as_json:
-        facts = {"spec": str(spec), "name": study.name, "dataset": study.dataset.name, "trials": trials}
-        console.print_json({**facts, "architectures": rows})
+        named = {"spec": str(spec), "name": study.name, "dataset": study.dataset.name, "trials": trials}
+        console.print_json({**named, "architectures": rows})
         return
     console.print_table(
         ["architecture", "width", "trainable weights", "penalised weights"],
@@ -153,9 +152,12 @@ def check(spec: Path, as_json: bool) -> None:
 @main.command()
 @SPEC
 @OUT
-@how_here
+@settings_here
 @JSON
-def plan(spec: Path, out: Path | None, how: "Callable[[], How]", as_json: bool) -> None:
+@click.pass_obj
+def plan(
+    signals: StopSignals, spec: Path, out: Path | None, settings: "Callable[[], Settings]", as_json: bool
+) -> None:
     """Prints what a run would train, in what memory, and about how long it would take on this machine.
 
     The time comes from training a few small populations for some seconds, in the workers that the run would use.
@@ -163,13 +165,13 @@ def plan(spec: Path, out: Path | None, how: "Callable[[], How]", as_json: bool) 
     Example: regsearch plan configs/digits.yaml
     """
     started = time.perf_counter()
-    from regsearch.runner import plan as plans
-    from regsearch.spec import study as specs
+    from regsearch import runner
+    from regsearch import spec as specs
 
     study = specs.load(spec)
     results = out or Path("results") / study.name
-    asked = how()
-    found = plans.make(study, results, asked, started)
+    asked = settings()
+    found = runner.make_plan(study, results, asked, started, signals)
     if as_json:
         facts = {"spec": str(spec), "name": study.name, "dataset": study.dataset.name, "results": str(results)}
         console.print_json({**facts, "engine": asked.engine, **console.plan_as_json(found)})
@@ -180,16 +182,25 @@ def plan(spec: Path, out: Path | None, how: "Callable[[], How]", as_json: bool) 
 @main.command()
 @SPEC
 @OUT
-@how_and_where
+@settings_anywhere
 @click.option("--fresh", is_flag=True, help="Move what is in the results folder aside, and train everything.")
 @XLSX
 @QUIET
-def run(spec: Path, out: Path | None, how: "Callable[[], How]", fresh: bool, xlsx: bool, quiet: bool) -> None:
+@click.pass_obj
+def run(
+    signals: StopSignals,
+    spec: Path,
+    out: Path | None,
+    settings: "Callable[[], Settings]",
+    fresh: bool,
+    xlsx: bool,
+    quiet: bool,
+) -> None:
     """Trains what is missing of a study, then writes its tables, figures and page; run again to resume.
 
     Example: regsearch run configs/digits.yaml
     """
-    from regsearch.spec import study as specs
+    from regsearch import spec as specs
 
     study = specs.load(spec)
     results = out or Path("results") / study.name
@@ -202,7 +213,7 @@ def run(spec: Path, out: Path | None, how: "Callable[[], How]", fresh: bool, xls
         logging.getLogger("regsearch").handlers[0].setLevel(logging.ERROR)
     progress = reporter(Console(stderr=True), quiet)
     try:
-        outcome = studies.run(study, results, progress, how(), fresh, xlsx)
+        outcome = studies.run(study, results, settings(), progress, signals, fresh=fresh, xlsx=xlsx)
     finally:
         progress.stop()
     if not quiet:
@@ -225,19 +236,19 @@ def slurm(spec: Path, out: Path | None, shards: int | None, workers: int | None)
 
     Example: regsearch slurm configs/digits.yaml --shards 8 > digits.sbatch
     """
-    from regsearch import data as datasets
+    from regsearch import data
+    from regsearch import spec as specs
     from regsearch.runner import slurm as scripts
-    from regsearch.spec import study as specs
 
     if shards and workers:
         raise click.UsageError("expected either --shards, for a job array, or --workers, for Dask.")
     study = specs.load(spec)
-    shape = datasets.shape(study)
+    facts = data.describe(study)
     results = out or Path("results") / study.name
     if workers:
-        click.echo(scripts.workers(study, shape, spec, results, workers), nl=False)
+        click.echo(scripts.workers(study, facts, spec, results, workers), nl=False)
     else:
-        click.echo(scripts.array(study, shape, spec, results, shards or 8), nl=False)
+        click.echo(scripts.array(study, facts, spec, results, shards or 8), nl=False)
 
 
 @main.command()
@@ -251,17 +262,17 @@ def report(results: Path, xlsx: bool, quiet: bool) -> None:
 
     Example: regsearch report results/smoke
     """
+    from regsearch import ledger
     from regsearch import report as reports
-    from regsearch.ledger import folder
 
     if reports.inside(results):
         found = reports.write_all(results, xlsx)
         if not quiet:
             console.print_studies(found.studies)
         return
-    folder.read(results)
-    with folder.held(results, folder.BRIEFLY):
-        written = reports.write(results, xlsx)
+    ledger.read_facts(results)
+    with ledger.hold(results, ledger.BRIEFLY):
+        written = reports.write(reports.read(results), xlsx)
     if not quiet:
         console.print_summary(written)
         if written.missing:
@@ -284,7 +295,7 @@ def suggest(results: Path, weights: int, penalty: str | None, below: int | None,
     Example: regsearch suggest results/digits --weights 1000000 --penalty l2
     """
     from regsearch import report as reports
-    from regsearch.analysis.suggestion import Refusal, Suggestion, asked
+    from regsearch.analysis import Refusal, Suggestion, suggest
 
     optima = reports.optima(results)
     if below:
@@ -294,7 +305,7 @@ def suggest(results: Path, weights: int, penalty: str | None, below: int | None,
                 f"expected more than the {smallest} weights of the smallest network, got {below}"
             )
         optima = optima[optima["trainable_weights"] < below]
-    given = asked(optima, weights, penalty, str(results))
+    given = suggest(optima, weights, penalty, str(results))
     found = [one for one in given if isinstance(one, Suggestion)]
     for one in given:
         if isinstance(one, Refusal):
@@ -311,9 +322,9 @@ def schema() -> None:
 
     Example: regsearch schema > regsearch.schema.json
     """
-    from regsearch.spec import schema as schemas
+    from regsearch import spec as specs
 
-    console.print_json(schemas.schema())
+    console.print_json(specs.schema())
 
 
 @main.command()
@@ -324,7 +335,7 @@ def datasets(as_json: bool) -> None:
     Example: regsearch datasets --json
     """
     from regsearch.data import FOLDER, NAMED, SOURCES, cache
-    from regsearch.spec.study import DOWNLOADED
+    from regsearch.spec import DOWNLOADED
 
     rows: list[dict[str, Any]] = []
     for name, origin in SOURCES.items():

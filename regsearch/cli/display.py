@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -13,46 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from regsearch.cli.readable import duration, memory, short
-from regsearch.grid.cells import Cell
-from regsearch.ledger.records import Record, Trial
-from regsearch.runner.progress import Shares, Tally
+from regsearch.grid import Cell
+from regsearch.ledger import Record, Trial
+from regsearch.runner import Reporter, Shares, Silent, Tally
 
 WIDEST_BAR, NARROWEST_BAR = 40, 8
 REFRESHES_A_SECOND = 4
 BETWEEN_LINES = 10.0
 """Seconds."""
-
-
-class Reporter(Protocol):
-    """Shows the progress of one run."""
-
-    def download(self, name: str, done: int, total: int) -> None:
-        """More of a file of the dataset is here: `done` of `total` bytes, 0 where the total is not known."""
-
-    def start(self, cells: Sequence[Cell], finished: Sequence[Trial], expected: Shares) -> None:
-        """The grid, or a round by which it grows; what the ledger has of it; how its time should spread."""
-
-    def advance(self, records: Sequence[Record]) -> None:
-        """One more population is trained and kept."""
-
-    def stop(self) -> None:
-        """The run is over."""
-
-
-class Silent:
-    """Shows nothing."""
-
-    def download(self, name: str, done: int, total: int) -> None:
-        """Shows nothing."""
-
-    def start(self, cells: Sequence[Cell], finished: Sequence[Trial], expected: Shares) -> None:
-        """Shows nothing."""
-
-    def advance(self, records: Sequence[Record]) -> None:
-        """Shows nothing."""
-
-    def stop(self) -> None:
-        """Shows nothing."""
 
 
 class Lines:
@@ -157,15 +124,15 @@ def _of(done: int, total: int) -> str:
 def drawn(tally: Tally, width: int, height: int) -> RenderableType:
     """A line on the whole run and, where there is room, the best lambdas so far of the networks trained last."""
     room = height - 6  # the headline, the table's heading, what is above and below
-    networks = [name for name in tally.networks if name in tally.recent[-room:]] if room > 0 else []
+    architectures = [name for name in tally.architectures if name in tally.recent[-room:]] if room > 0 else []
     head = headline(tally, width)
-    if not networks:
+    if not architectures:
         return head
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left", title_style="")
     table.add_column("best lambda so far", no_wrap=True)
     for penalty in tally.penalties:
         table.add_column(escape(penalty), justify="right", no_wrap=True)
-    for name in networks:
+    for name in architectures:
         table.add_row(escape(name), *(short(tally.best(name, penalty)) for penalty in tally.penalties))
     return Group(head, table)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from regsearch.runner.settings import How
+    from regsearch.runner import Settings
 
 PER_GPU = "per-gpu"
 
@@ -52,12 +52,14 @@ _WHERE = (
 )
 
 
-def how_here(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options that say how a study is trained on this machine; the command gets `how`, which makes a How."""
+def settings_here(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options that say how a study is trained on this machine; the command gets
+    `settings`, which makes them.
+    """
     return _with(_HOW, command)
 
 
-def how_and_where(command: Callable[..., None]) -> Callable[..., None]:
+def settings_anywhere(command: Callable[..., None]) -> Callable[..., None]:
     """Adds those that name a cluster or a shard, too."""
     return _with((*_HOW, *_WHERE), command)
 
@@ -65,6 +67,7 @@ def how_and_where(command: Callable[..., None]) -> Callable[..., None]:
 def _with(options: tuple[Any, ...], command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def called(
+        *context: Any,
         workers: str,
         engine: str,
         device: str,
@@ -91,11 +94,10 @@ def _with(options: tuple[Any, ...], command: Callable[..., None]) -> Callable[..
             raise click.UsageError("--fresh would move away what other shards train: leave it out.")
         part = _shard(shard)
 
-        def how() -> "How":
-            from regsearch.runner.cluster import Cluster
-            from regsearch.runner.settings import How
+        def settings() -> "Settings":
+            from regsearch.runner import Cluster, Settings
 
-            return How(
+            return Settings(
                 engine=engine,
                 workers=processes,
                 device="GPU" if workers == PER_GPU else None if device == "auto" else device.upper(),
@@ -104,7 +106,7 @@ def _with(options: tuple[Any, ...], command: Callable[..., None]) -> Callable[..
                 shard=part,
             )
 
-        command(how=how, **others)
+        command(*context, settings=settings, **others)
 
     for option in reversed(options):
         called = option(called)
@@ -125,7 +127,7 @@ def _processes(value: str) -> int | None:
 def _shard(value: str | None) -> Any:
     if value is None:
         return None
-    from regsearch.runner.shards import Shard
+    from regsearch.runner import Shard
 
     try:
         return Shard.parse(value)

@@ -15,10 +15,9 @@ from regsearch.cli.readable import duration, memory, short
 if TYPE_CHECKING:
     import pandas as pd
 
-    from regsearch.grid.cells import Network
-    from regsearch.grid.costs import Size
+    from regsearch.grid import Architecture, Size
     from regsearch.report import Report
-    from regsearch.runner.plan import Plan
+    from regsearch.runner import Plan
     from regsearch.study import Outcome
 
 
@@ -66,16 +65,16 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 
-def architectures(sizes: "dict[Network, Size]") -> list[dict[str, Any]]:
+def architectures(sizes: "dict[Architecture, Size]") -> list[dict[str, Any]]:
     """Each architecture with its weight counts, for JSON."""
     return [
         {
-            "architecture": network.name,
-            "width": network.width,
+            "architecture": architecture.name,
+            "width": architecture.width,
             "trainable_weights": size.weights,
             "penalised_weights": size.penalised,
         }
-        for network, size in sizes.items()
+        for architecture, size in sizes.items()
     ]
 
 
@@ -85,7 +84,7 @@ def print_plan(plan: "Plan", results: Path) -> None:
         ["architecture", "weights", "penalised", "trials", "finished", "populations", "members", "memory", "seconds"],
         [
             [
-                row.network.name, row.size.weights, row.size.penalised, row.trials, row.finished, row.populations,
+                row.architecture.name, row.size.weights, row.size.penalised, row.trials, row.finished, row.populations,
                 row.members, memory(row.memory), "" if row.seconds is None else f"{row.seconds:.0f}",
             ]
             for row in plan.rows
@@ -106,7 +105,7 @@ def print_plan(plan: "Plan", results: Path) -> None:
 def plan_as_json(plan: "Plan") -> dict[str, Any]:
     """A plan for scripts; what was not measured, as nothing is missing, is null."""
     seconds = plan.seconds
-    sizes = {row.network: row.size for row in plan.rows}
+    sizes = {row.architecture: row.size for row in plan.rows}
     rows = [
         {
             **named,

@@ -1,12 +1,24 @@
 """A dataset's name → its shape and images, and one seed's training, validation and test arrays."""
 
-from regsearch.data.catalogue import SOURCES, absolute, load, shape
+from regsearch.data.catalogue import SOURCES, describe, load, resolve_path
 from regsearch.data.download import FOLDER, cache
-from regsearch.data.kinds import Arrays, Images, Loss, Shape, Split
+from regsearch.data.kinds import Arrays, Facts, Images, Loss, Split
 from regsearch.data.named import NAMED
-from regsearch.data.split import split, untrained_classes
+from regsearch.data.split import find_untrained_classes, split
 
 __all__ = [
-    "FOLDER", "NAMED", "SOURCES", "Arrays", "Images", "Loss", "Shape", "Split", "absolute", "cache", "load", "shape",
-    "split", "untrained_classes",
+    "FOLDER",
+    "NAMED",
+    "SOURCES",
+    "Arrays",
+    "Facts",
+    "Images",
+    "Loss",
+    "Split",
+    "cache",
+    "describe",
+    "find_untrained_classes",
+    "load",
+    "resolve_path",
+    "split",
 ]  # fmt: skip

@@ -5,10 +5,10 @@ from typing import Literal
 
 from regsearch.data import download, images, named, npz, planted
 from regsearch.data.download import Watch
-from regsearch.data.kinds import Images, Refusal, Shape
+from regsearch.data.kinds import Facts, Images, Refusal
 from regsearch.data.named import NAMED
 from regsearch.errors import DatasetError
-from regsearch.spec.study import Dataset, Spec
+from regsearch.spec import Dataset, Spec
 
 SOURCES = {
     "digits": "built into scikit-learn",
@@ -23,7 +23,7 @@ SOURCES = {
 """Where each dataset that a spec may name comes from."""
 
 
-def shape(spec: Spec) -> Shape:
+def describe(spec: Spec) -> Facts:
     """What the spec's dataset holds, held against what the spec asks of it. Downloads nothing.
 
     Raises:
@@ -78,7 +78,7 @@ def load(spec: Spec, watch: Watch | None = None) -> Images | None:
     return images.load(path, dataset.size, dataset.color, refuse)
 
 
-def absolute(spec: Spec) -> Spec:
+def resolve_path(spec: Spec) -> Spec:
     """The spec with the path of its dataset in full, so that it names the same file wherever it is read."""
     path = _path(spec.dataset)
     if path is None:
@@ -86,7 +86,7 @@ def absolute(spec: Spec) -> Spec:
     return spec.model_copy(update={"dataset": spec.dataset.model_copy(update={"path": str(path.absolute())})})
 
 
-def _shape(spec: Spec) -> Shape:
+def _shape(spec: Spec) -> Facts:
     """What a dataset that is not drawn holds."""
     dataset, path = spec.dataset, _path(spec.dataset)
     refuse = Refusal(spec, "path", path)
@@ -111,10 +111,10 @@ def _path(dataset: Dataset) -> Path | None:
         return path
 
 
-def _planted(dataset: Dataset) -> Shape:
+def _planted(dataset: Dataset) -> Facts:
     """At width 1; the data are drawn anew for every seed, as many as are asked for."""
     assert dataset.exponent is not None, "the spec requires an exponent of planted data"
     channels, targets = planted.sizes(dataset.exponent, 1)
     widening: Literal["channels", "targets"] = "targets" if dataset.exponent < 0 else "channels"
     image = (planted.SIDE, planted.SIDE, channels)
-    return Shape(image, targets, 2**31, 2**31, "planted", "squared_error", widening)
+    return Facts(image, targets, 2**31, 2**31, "planted", "squared_error", widening)

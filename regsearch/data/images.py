@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from regsearch.data.kinds import Images, Kept, Refusal, Shape
-from regsearch.engine import backend
+from regsearch.data.kinds import Facts, Images, Kept, Refusal
 
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 """What Keras reads; other files it passes by."""
@@ -35,7 +34,7 @@ class Listing:
     files: tuple[tuple[str, int, int], ...]
 
 
-def shape(folder: Path, size: tuple[int, int], color: str, refuse: Refusal) -> Shape:
+def shape(folder: Path, size: tuple[int, int], color: str, refuse: Refusal) -> Facts:
     """What the folder holds; its content is told by a digest of its files' bytes and names. Decodes nothing.
 
     Args:
@@ -53,7 +52,7 @@ def shape(folder: Path, size: tuple[int, int], color: str, refuse: Refusal) -> S
     except OSError as error:
         raise refuse("a readable image", error.strerror or str(error), Path(error.filename)) from None
     counts = [len(listing.files) for listing in listings]
-    return Shape(
+    return Facts(
         image=(*size, CHANNELS[color]),
         classes=len(listings[0].classes),
         pool=counts[0],
@@ -130,7 +129,6 @@ def _digest(listings: tuple[Listing, ...], size: tuple[int, int], color: str) ->
 
 def _decoded(listing: Listing, size: tuple[int, int], color: str, refuse: Refusal) -> Kept:
     """One folder's images (n, height, width, channels) and labels (n,)."""
-    backend.start()
     import keras
     import tensorflow as tf
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regsearch.errors import DatasetError
-from regsearch.spec.study import Spec
+from regsearch.spec import Spec
 
 Arrays = tuple[NDArray[np.float32], NDArray[np.int32] | NDArray[np.float32]]
 """Images ready to train on, and their labels or targets."""
@@ -20,7 +20,7 @@ Loss = Literal["cross_entropy", "squared_error"]
 
 
 @dataclass(frozen=True)
-class Shape:
+class Facts:
     """What a dataset holds; for named ones known without reading any file.
 
     Attributes:
@@ -43,7 +43,7 @@ class Shape:
     widening: Literal["channels", "targets"] | None = None
     kept_bytes: int = 4
 
-    def at(self, width: int | None) -> "Shape":
+    def at(self, width: int | None) -> "Facts":
         """The shape that a network of this width sees."""
         if self.widening is None or width is None:
             return self

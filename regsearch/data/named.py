@@ -8,14 +8,14 @@ import numpy as np
 from regsearch.data import archives, download
 from regsearch.data.archives import Pair
 from regsearch.data.download import Watch
-from regsearch.data.kinds import Images, Kept, Refusal, Shape, kept
+from regsearch.data.kinds import Facts, Images, Kept, Refusal, kept
 
 NAMED = {
-    "digits": Shape((8, 8, 1), 10, 1797, 0, "digits"),
-    "mnist": Shape((28, 28, 1), 10, 60_000, 10_000, "mnist", kept_bytes=1),
-    "fashion_mnist": Shape((28, 28, 1), 10, 60_000, 10_000, "fashion_mnist", kept_bytes=1),
-    "cifar10": Shape((32, 32, 3), 10, 50_000, 10_000, "cifar10", kept_bytes=1),
-    "cifar100": Shape((32, 32, 3), 100, 50_000, 10_000, "cifar100", kept_bytes=1),
+    "digits": Facts((8, 8, 1), 10, 1797, 0, "digits"),
+    "mnist": Facts((28, 28, 1), 10, 60_000, 10_000, "mnist", kept_bytes=1),
+    "fashion_mnist": Facts((28, 28, 1), 10, 60_000, 10_000, "fashion_mnist", kept_bytes=1),
+    "cifar10": Facts((32, 32, 3), 10, 50_000, 10_000, "cifar10", kept_bytes=1),
+    "cifar100": Facts((32, 32, 3), 100, 50_000, 10_000, "cifar100", kept_bytes=1),
 }
 
 READERS: dict[str, Callable[[Sequence[Path]], tuple[Pair, Pair]]] = {

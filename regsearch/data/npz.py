@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from regsearch.data.kinds import Images, Kept, Loss, Refusal, Shape, kept
+from regsearch.data.kinds import Facts, Images, Kept, Loss, Refusal, kept
 
 ARRAYS = ("x", "y", "x_train", "y_train", "x_test", "y_test")
 MOST_CLASSES = 100_000
 MOST_TARGETS = 100_000
 
 
-def shape(path: Path, refuse: Refusal) -> Shape:
+def shape(path: Path, refuse: Refusal) -> Facts:
     """What the file holds; its content is told by the digest of its bytes.
 
     Raises:
@@ -25,7 +25,7 @@ def shape(path: Path, refuse: Refusal) -> Shape:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
     x, test = images.pool[0], images.test
     height, width, channels = x.shape[1:]
-    return Shape(
+    return Facts(
         image=(height, width, channels),
         classes=images.classes,
         pool=len(x),

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from regsearch.data import planted
 from regsearch.data.kinds import Arrays, Images, Kept, Split, scaled
 from regsearch.randomness import NOISE, SPLIT, TEST_SPLIT, stream
-from regsearch.spec.study import Dataset
+from regsearch.spec import Dataset
 
 Rows = NDArray[np.int64]
 
@@ -39,7 +39,7 @@ def split(images: Images | None, dataset: Dataset, train_size: int, seed: int, w
     return Split(train, validation, test, images.classes, images.loss)
 
 
-def untrained_classes(images: Images, dataset: Dataset, train_size: int, seed: int) -> list[int]:
+def find_untrained_classes(images: Images, dataset: Dataset, train_size: int, seed: int) -> list[int]:
     """The classes of which one seed's training data has no image; a network cannot learn these."""
     if images.loss != "cross_entropy":
         return []

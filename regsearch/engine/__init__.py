@@ -1,1 +1,60 @@
-"""How networks train."""
+"""How networks train: one at a time as plain Keras, or in populations. TensorFlow is imported when first used."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from regsearch.data import Split
+from regsearch.engine.backend import cores, gpus, has_gpu, start
+from regsearch.engine.job import Job
+from regsearch.grid import Architecture
+from regsearch.ledger import Record
+from regsearch.spec import Training
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["Job", "build", "cores", "forget", "gpus", "has_gpu", "start", "train"]
+
+
+def train(
+    job: Job, split: Split, training: Training, raise_if_stopped: Callable[[], None] = lambda: None
+) -> Sequence[Record]:
+    """Trains a population.
+
+    Args:
+        job: which networks, and how.
+        split: their data.
+        training: optimizer, batch size, epochs.
+        raise_if_stopped: called often; what it raises ends the training.
+
+    Returns:
+        One record a member, in order.
+    """
+    if job.engine == "reference":
+        from regsearch.engine import reference
+
+        return reference.train(job.population, split, training, job.checkpoint(), raise_if_stopped)
+    from regsearch.engine.population import training as population
+
+    return population.train(
+        job.population, split, training, job.size, job.members, job.device, job.lowering, job.compiled,
+        job.checkpoint(), raise_if_stopped,
+    )  # fmt: skip
+
+
+def forget() -> None:
+    """Lets go of every compiled network and its memory, as after running out of it."""
+    from regsearch.engine.population import training as population
+
+    population.forget()
+
+
+def build(
+    architecture: Architecture, image: tuple[int, int, int], outputs: int, seed: int, l1: float, l2: float
+) -> "keras.Sequential":
+    """An architecture as a plain Keras model with the start of a seed, and L1 and L2 of these strengths."""
+    import keras
+
+    from regsearch.engine import plain
+
+    return plain.build(architecture, image, outputs, seed, lambda: keras.regularizers.L1L2(l1, l2))

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 import keras
 
 from regsearch.engine.dropout import Dropout, SpatialDropout2D
-from regsearch.grid.cells import Network
-from regsearch.ledger.records import Counts
+from regsearch.grid import Architecture
+from regsearch.ledger import Counts
 from regsearch.randomness import DROPOUT, START, layer_seed
-from regsearch.spec.layers import LAYERS, LayerBase, Penalised, Residual
+from regsearch.spec import LAYERS, LayerBase, Penalised, Residual
 
 _OURS = {"Dropout": Dropout, "SpatialDropout2D": SpatialDropout2D}
 """Layers whose random numbers are the study's own."""
@@ -19,7 +19,11 @@ Place = tuple[int, ...]
 
 
 def build(
-    network: Network, image: tuple[int, int, int], classes: int, seed: int, regularizer: Regularizers = lambda: None
+    architecture: Architecture,
+    image: tuple[int, int, int],
+    classes: int,
+    seed: int,
+    regularizer: Regularizers = lambda: None,
 ) -> keras.Sequential:
     """Builds a network with the start that follows from (seed, layer).
 
@@ -41,11 +45,11 @@ def build(
             if isinstance(layer, Residual):
                 made = _residual(stacked(shape, layer.layers, here), named(layer, here))
             else:
-                arguments = layer.arguments(network.width, classes)
+                arguments = layer.arguments(architecture.width, classes)
                 for number, name in enumerate(layer.kernels.values()):
                     initializer = arguments[f"{name}_initializer"]
                     arguments[f"{name}_initializer"] = seeded(initializer, seed, here, number)
-                for kernel in layer.penalised(network.penalised):
+                for kernel in layer.penalised(architecture.penalised):
                     arguments[f"{layer.kernels[kernel]}_regularizer"] = regularizer()
                 if layer.kind in _OURS:
                     arguments["seed"] = layer_seed(seed, DROPOUT, *here)
@@ -55,7 +59,7 @@ def build(
             shape = model.output_shape[1:]
         return model
 
-    return stacked(image, network.layers, ())
+    return stacked(image, architecture.layers, ())
 
 
 def named(layer: LayerBase, place: Place) -> str:

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -11,21 +12,22 @@ from numpy.typing import NDArray
 
 from regsearch.data import Arrays, Loss, Split
 from regsearch.engine.plain import build, counts, kernels
-from regsearch.grid.cells import Cell, Population
-from regsearch.grid.costs import weigh
-from regsearch.ledger.checkpoints import StateFile
-from regsearch.ledger.records import Epoch, Record, columns, completed, diverged
+from regsearch.grid import Cell, Population, weigh
+from regsearch.ledger import Checkpoint, Epoch, Record, columns, record_completed, record_diverged
 from regsearch.randomness import batches
-from regsearch.runner.interrupt import checkpoint
-from regsearch.spec.optimizers import OptimizerBase
-from regsearch.spec.schedules import Cosine, Piecewise
-from regsearch.spec.study import EarlyStopping, Training
+from regsearch.spec import Cosine, EarlyStopping, OptimizerBase, Piecewise, Training
 
 SCORED_AT_ONCE = 1024
 _MEASURES = [name for name in columns(Epoch) if name not in ("trial", "epoch")]
 
 
-def train(population: Population, split: Split, training: Training, state: StateFile | None = None) -> list[Record]:
+def train(
+    population: Population,
+    split: Split,
+    training: Training,
+    state: Checkpoint | None = None,
+    raise_if_stopped: Callable[[], None] = lambda: None,
+) -> list[Record]:
     """Trains each network of a population in turn.
 
     Args:
@@ -33,23 +35,28 @@ def train(population: Population, split: Split, training: Training, state: State
         split: their data.
         training: optimizer, batch size, epochs.
         state: where the state between epochs is kept, and continued from, if the population is one network.
+        raise_if_stopped: called after each step.
 
     Returns:
         One record a member, in order.
     """
     tf.config.experimental.enable_op_determinism()
     alone = len(population.cells) == 1
-    return [_train_one(cell, split, training, state if alone else None) for cell in population.cells]
+    return [
+        _train_one(cell, split, training, state if alone else None, raise_if_stopped) for cell in population.cells
+    ]
 
 
-def _train_one(cell: Cell, split: Split, training: Training, state: StateFile | None) -> Record:
+def _train_one(
+    cell: Cell, split: Split, training: Training, state: Checkpoint | None, raise_if_stopped: Callable[[], None]
+) -> Record:
     keras.backend.clear_session()
     started = time.perf_counter()
     image = split.train[0].shape[1:]
-    l1, l2, decay = cell.shares(weigh(cell.network, image, split.classes).penalised)
-    model = build(cell.network, image, split.classes, cell.seed, lambda: _regularizer(l1, l2))
+    l1, l2, decay = cell.shares(weigh(cell.architecture, image, split.classes).penalised)
+    model = build(cell.architecture, image, split.classes, cell.seed, lambda: _regularizer(l1, l2))
     optimizer = _optimizer(training.optimizer, _rate(training, cell), decay)
-    penalised = kernels(model, cell.network.penalised)
+    penalised = kernels(model, cell.architecture.penalised)
     optimizer.exclude_from_weight_decay(_not_in(penalised, model.trainable_variables))
     model.compile(
         optimizer,
@@ -58,6 +65,7 @@ def _train_one(cell: Cell, split: Split, training: Training, state: StateFile | 
     optimizer.build(model.trainable_variables)
     stopping = _Stopping(training.early_stopping) if training.early_stopping else None
     recorder = _Recorder(cell.trial, model, penalised, optimizer, stopping, split.validation, started, state)
+    recorder.raise_if_stopped = raise_if_stopped
     recorder.resume()
     model.fit(
         _stream(split.train, cell, training, recorder.epoch),
@@ -70,12 +78,12 @@ def _train_one(cell: Cell, split: Split, training: Training, state: StateFile | 
         callbacks=[*filter(None, [stopping]), recorder],
         verbose=0,
     )
-    weights = counts(model, cell.network.penalised)
+    weights = counts(model, cell.architecture.penalised)
     if recorder.diverged_epoch is not None:
-        return diverged(cell, weights, recorder.epochs, recorder.diverged_epoch, recorder.seconds())
+        return record_diverged(cell, weights, recorder.epochs, recorder.diverged_epoch, recorder.seconds())
     test = _score(model, split.test)
     counted = stopping.best_epoch + 1 if stopping and stopping.restore_best_weights else None
-    return completed(cell, weights, recorder.epochs, test, recorder.seconds(), counted)
+    return record_completed(cell, weights, recorder.epochs, test, recorder.seconds(), counted)
 
 
 def _regularizer(l1: float, l2: float) -> keras.regularizers.Regularizer | None:
@@ -185,12 +193,13 @@ class _Recorder(keras.callbacks.Callback):
         stopping: _Stopping | None,
         validation: Arrays,
         started: float,
-        state: StateFile | None,
+        state: Checkpoint | None,
     ) -> None:
         super().__init__()
         self.started, self.state, self.seconds_before = started, state, 0.0
         self.stopping = stopping
-        self.trial, self.network, self.optimizer, self.validation = trial, model, optimizer, validation
+        self.raise_if_stopped: Callable[[], None] = lambda: None
+        self.trial, self.plain, self.optimizer, self.validation = trial, model, optimizer, validation
         self.kernels = penalised
         self.epochs: list[Epoch] = []
         self.epoch = 0
@@ -206,7 +215,7 @@ class _Recorder(keras.callbacks.Callback):
         shapes = {name: (tuple(variable.shape), variable.dtype) for name, variable in variables.items()}
         rows = {"rows": ((None, len(_MEASURES)), np.float64), "seconds": ((), np.float64)}
         restores = self.stopping is not None and self.stopping.restore_best_weights
-        weights = self.network.get_weights() if restores else []
+        weights = self.plain.get_weights() if restores else []
         best = {f"best_{index}": (weight.shape, weight.dtype) for index, weight in enumerate(weights)}
         if self.state is None or (saved := self.state.load({**rows, **shapes, **best})) is None:
             return
@@ -235,13 +244,13 @@ class _Recorder(keras.callbacks.Callback):
 
     def variables(self) -> dict[str, Any]:
         """Everything that changes from epoch to epoch."""
-        found = [*self.network.variables, *self.optimizer.variables]
+        found = [*self.plain.variables, *self.optimizer.variables]
         return {f"variable_{index}": variable for index, variable in enumerate(found)}
 
     def on_train_begin(self, logs: Any = None) -> None:
         if self.epochs:
             return
-        loss, accuracy = _score(self.network, self.validation)
+        loss, accuracy = _score(self.plain, self.validation)
         self.record({"val_data_loss": loss} | ({} if accuracy is None else {"val_accuracy": accuracy}), None)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -249,7 +258,7 @@ class _Recorder(keras.callbacks.Callback):
         self.optimizer.largest_norm.assign(0.0)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
-        checkpoint()
+        self.raise_if_stopped()
         if not math.isfinite(logs["loss"]):
             self.stop()
 
@@ -265,7 +274,7 @@ class _Recorder(keras.callbacks.Callback):
             trial=self.trial,
             epoch=self.epoch,
             train_loss=logs.get("data_loss"),
-            penalty_value=float(sum(self.network.losses, start=tf.constant(0.0))),
+            penalty_value=float(sum(self.plain.losses, start=tf.constant(0.0))),
             validation_loss=logs["val_data_loss"],
             validation_accuracy=logs.get("val_accuracy"),
             gradient_norm=gradient_norm,

@@ -7,17 +7,14 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from regsearch.spec.layers import LayerBase, Penalised
-from regsearch.spec.penalties import NONE, PenaltyBase, Shares
-from regsearch.spec.study import Spec
-from regsearch.spec.values import Count
+from regsearch.spec import NONE, Count, LayerBase, Penalised, PenaltyBase, Shares, Spec
 
 WIDTHS = "at every width"
 """In place of a network's name, where the layers follow the width; no name can be this."""
 
 
 @dataclass(frozen=True)
-class Network:
+class Architecture:
     """One architecture at one width.
 
     Attributes:
@@ -43,7 +40,7 @@ class Cell:
     """
 
     trial: str
-    network: Network
+    architecture: Architecture
     penalty: PenaltyBase | None
     lam: float
     learning_rate: float
@@ -74,20 +71,20 @@ class Population:
         return self.cells[0]
 
 
-def networks(spec: Spec) -> tuple[Network, ...]:
+def make_architectures(spec: Spec) -> tuple[Architecture, ...]:
     """The architectures of a spec, at each width."""
     which = spec.training.penalised
     if spec.architecture is not None:
         layers = spec.architecture.layers
-        return tuple(Network(f"w{width}", width, layers, which) for width in spec.architecture.widths)
-    return tuple(Network(item.name, None, item.layers, which) for item in spec.architectures or ())
+        return tuple(Architecture(f"w{width}", width, layers, which) for width in spec.architecture.widths)
+    return tuple(Architecture(item.name, None, item.layers, which) for item in spec.architectures or ())
 
 
 Strength = tuple[PenaltyBase | None, float]
 """A penalty and its lambda; no penalty goes with lambda 0."""
 
 
-def cells(spec: Spec, engine: str, content: str) -> list[Cell]:
+def make_cells(spec: Spec, engine: str, content: str) -> list[Cell]:
     """Every cell of the spec's grid, in the order it is trained, each once.
 
     Args:
@@ -98,10 +95,10 @@ def cells(spec: Spec, engine: str, content: str) -> list[Cell]:
     lambdas = spec.grid.lambda_values()
     strengths: list[Strength] = [(None, 0.0)] if 0.0 in lambdas else []
     strengths += [(penalty, lam) for penalty in spec.grid.penalties for lam in lambdas if lam > 0]
-    return cells_at(spec, engine, content, lambda *_: strengths)
+    return make_cells_at(spec, engine, content, lambda *_: strengths)
 
 
-def cells_at(
+def make_cells_at(
     spec: Spec, engine: str, content: str, strengths: Callable[[str, float, int], Sequence[Strength]]
 ) -> list[Cell]:
     """The cells of each network, learning rate and training-set size with penalties and lambdas of its own.
@@ -113,14 +110,14 @@ def cells_at(
         strengths: penalties and lambdas by network's name, learning rate and training-set size.
     """
     found = []
-    for network in networks(spec):
-        fixed = {"engine": engine, "layers": _layers(network), **_data(spec, content), **_training(spec)}
+    for architecture in make_architectures(spec):
+        fixed = {"engine": engine, "layers": _layers(architecture), **_data(spec, content), **_training(spec)}
         if spec.dataset.name == "planted":
-            fixed["width"] = network.width  # planted data follow it, also where no layer does
+            fixed["width"] = architecture.width  # planted data follow it, also where no layer does
         for learning_rate in spec.learning_rates():
             for train_size in spec.train_sizes():
                 for seed in spec.grid.seed_values():
-                    for penalty, lam in strengths(network.name, learning_rate, train_size):
+                    for penalty, lam in strengths(architecture.name, learning_rate, train_size):
                         axes = {
                             "penalty": penalty.name if penalty else NONE,
                             "lambda": lam,
@@ -129,11 +126,11 @@ def cells_at(
                             "seed": seed,
                         }
                         trial = _hash({**fixed, **axes})
-                        found.append(Cell(trial, network, penalty, lam, learning_rate, train_size, seed, engine))
+                        found.append(Cell(trial, architecture, penalty, lam, learning_rate, train_size, seed, engine))
     return found
 
 
-def populations(cells: Iterable[Cell], members: int) -> list[Population]:
+def make_populations(cells: Iterable[Cell], members: int) -> list[Population]:
     """Splits cells into populations of at most `members`, even in size, by the cells' order alone.
 
     Args:
@@ -141,16 +138,21 @@ def populations(cells: Iterable[Cell], members: int) -> list[Population]:
         members: how many networks train together at most.
     """
     found = []
-    for _, group in groupby(cells, lambda cell: (cell.network.name, cell.learning_rate, cell.train_size, cell.seed)):
+    for _, group in groupby(
+        cells, lambda cell: (cell.architecture.name, cell.learning_rate, cell.train_size, cell.seed)
+    ):
         together = tuple(group)
         even = -(-len(together) // -(-len(together) // members))
         found += [Population(together[at : at + even]) for at in range(0, len(together), even)]
     return found
 
 
-def identity(spec: Spec, content: str) -> dict[str, Any]:
+def identify(spec: Spec, content: str) -> dict[str, Any]:
     """What makes two specs one study: the data, the layers and the training, but no axis of the grid."""
-    layers = {network.name: [_layer(layer, None) for layer in network.layers] for network in networks(spec)}
+    layers = {
+        architecture.name: [_layer(layer, None) for layer in architecture.layers]
+        for architecture in make_architectures(spec)
+    }
     if spec.architecture is not None:
         layers = {WIDTHS: next(iter(layers.values()))}
     return {**_data(spec, content), **_training(spec), "layers": layers}
@@ -175,8 +177,8 @@ def _training(spec: Spec) -> dict[str, Any]:
     }
 
 
-def _layers(network: Network) -> list[Any]:
-    return [_layer(layer, network.width) for layer in network.layers]
+def _layers(architecture: Architecture) -> list[Any]:
+    return [_layer(layer, architecture.width) for layer in architecture.layers]
 
 
 def _layer(layer: LayerBase, width: int | None) -> dict[str, Any]:

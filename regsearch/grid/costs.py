@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from math import prod
 
-from regsearch.data import Shape
+from regsearch.data import Facts
 from regsearch.errors import SpecError
-from regsearch.grid.cells import Network, networks
+from regsearch.grid.cells import Architecture, make_architectures
 from regsearch.grid.shapes import Cost, MisfitError, through
-from regsearch.spec.study import Spec, Training
+from regsearch.spec import Spec, Training
 
 CACHE = 4 * 2**20
 """Bytes of patches that may train together on a CPU: about what the caches of one core serve well."""
@@ -63,19 +63,19 @@ class Size:
         return "shifts" if kernel_size == (1, 1) else "patches"
 
 
-def measure(spec: Spec, shape: Shape) -> dict[Network, Size]:
+def measure(spec: Spec, shape: Facts) -> dict[Architecture, Size]:
     """Sizes every network of the spec.
 
     Raises:
         SpecError: a layer does not fit its input, or the last does not give one number a class.
     """
     found, problems = {}, []
-    for index, network in enumerate(networks(spec)):
+    for index, architecture in enumerate(make_architectures(spec)):
         where = ("architecture", "layers") if spec.architecture else ("architectures", index, "layers")
-        at = f" at width {network.width}" if network.width else ""
-        seen = shape.at(network.width)
+        at = f" at width {architecture.width}" if architecture.width else ""
+        seen = shape.at(architecture.width)
         try:
-            found[network] = _size(weigh(network, seen.image, seen.classes), spec.training)
+            found[architecture] = _size(weigh(architecture, seen.image, seen.classes), spec.training)
         except MisfitError as misfit:
             problems.append(spec.problem((*where, *misfit.where), f"expected {misfit.expected}{at}"))
     if problems:
@@ -83,19 +83,21 @@ def measure(spec: Spec, shape: Shape) -> dict[Network, Size]:
     return found
 
 
-def weigh(network: Network, image: tuple[int, int, int], classes: int) -> Cost:
+def weigh(architecture: Architecture, image: tuple[int, int, int], classes: int) -> Cost:
     """What a network costs.
 
     Raises:
         MisfitError: a layer does not fit its input, or the last does not give one number a class.
     """
-    after, cost = through(network.layers, image, network.width, classes, network.penalised)
+    after, cost = through(architecture.layers, image, architecture.width, classes, architecture.penalised)
     if after != (classes,):
         expected = f"the last layer to give {classes} numbers an image (`units: classes`), got shape {after}"
-        raise MisfitError((len(network.layers) - 1, network.layers[-1].kind), expected)
+        raise MisfitError((len(architecture.layers) - 1, architecture.layers[-1].kind), expected)
     if not cost.penalised or cost.weights > MOST_WEIGHTS:
         got = f"{cost.penalised:,} penalised of {cost.weights:,}"
-        raise MisfitError((0, network.layers[0].kind), f"from 1 penalised to {MOST_WEIGHTS:,} weights, got {got}")
+        raise MisfitError(
+            (0, architecture.layers[0].kind), f"from 1 penalised to {MOST_WEIGHTS:,} weights, got {got}"
+        )
     return cost + Cost(activations=prod(image))
 
 

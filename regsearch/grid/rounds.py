@@ -9,15 +9,14 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from regsearch.analysis.best_lambda import best_lambda
-from regsearch.analysis.curves import curves
 from regsearch.grid import cells as grid
 from regsearch.grid.cells import Cell, Strength
-from regsearch.spec.study import SMALLEST_LAMBDA, LambdaRange, Spec
+from regsearch.spec import SMALLEST_LAMBDA, LambdaRange, Spec
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LARGEST_LAMBDA = 1e9
 _DEFAULT_RATIO = 10**0.5
@@ -25,13 +24,13 @@ _EPSILON = 1e-6
 
 Where = tuple[str, str, float, int]
 """A curve's network, penalty, learning rate and training-set size."""
-Step = Callable[[Spec, Sequence[Cell], pd.DataFrame], dict[Where, list[float]]]
+Step = Callable[[Spec, Sequence[Cell], "pd.DataFrame"], dict[Where, list[float]]]
 """What a round adds to each curve, from what is known."""
 
 log = logging.getLogger(__name__)
 
 
-def rounds(spec: Spec, engine: str, content: str, trials: Callable[[], pd.DataFrame]) -> Iterator[list[Cell]]:
+def make_rounds(spec: Spec, engine: str, content: str, trials: "Callable[[], pd.DataFrame]") -> Iterator[list[Cell]]:
     """The cells of each round; the next round follows once all of those before have finished.
 
     The first is the spec's grid. With `grid.extend`, rounds follow that add the lambdas within a decade beyond
@@ -44,10 +43,10 @@ def rounds(spec: Spec, engine: str, content: str, trials: Callable[[], pd.DataFr
         content: the dataset's content, as `datasets.shape` states it.
         trials: reads the ledger's table as it is now.
     """
-    known = grid.cells(spec, engine, content)
+    known = grid.make_cells(spec, engine, content)
 
     def asked_for(step: Step) -> list[Cell]:
-        table = present(trials(), known)
+        table = select_present(trials(), known)
         if (table["status"] != "failed").sum() < len(known):
             return []
         new = _cells(spec, engine, content, step(spec, known, table))
@@ -64,17 +63,19 @@ def rounds(spec: Spec, engine: str, content: str, trials: Callable[[], pd.DataFr
         yield new
 
 
-def present(trials: pd.DataFrame, cells: Sequence[Cell]) -> pd.DataFrame:
+def select_present(trials: "pd.DataFrame", cells: Sequence[Cell]) -> "pd.DataFrame":
     """The rows of the ledger that belong to cells, with names and axes as the cells have them.
 
     The ledger may hold more, may know a network by an earlier name, and writes numbers with nine digits.
     """
+    import pandas as pd
+
     of = {cell.trial: cell for cell in cells}
     trials = trials[trials["trial"].isin(of)]
     found = [of[trial] for trial in trials["trial"]]
     return trials.assign(
         **{
-            "architecture": pd.array([cell.network.name for cell in found], dtype="string"),
+            "architecture": pd.array([cell.architecture.name for cell in found], dtype="string"),
             "lambda": pd.array([cell.lam for cell in found], dtype="float64"),
             "learning_rate": pd.array([cell.learning_rate for cell in found], dtype="float64"),
         }
@@ -84,23 +85,25 @@ def present(trials: pd.DataFrame, cells: Sequence[Cell]) -> pd.DataFrame:
 def _cells(spec: Spec, engine: str, content: str, lambdas: dict[Where, list[float]]) -> list[Cell]:
     penalties = {penalty.name: penalty for penalty in spec.grid.penalties}
     strengths: dict[tuple[str, float, int], list[Strength]] = defaultdict(list)
-    for (network, penalty, rate, size), values in lambdas.items():
-        strengths[network, rate, size] += [(penalties[penalty], lam) for lam in values]
-    return grid.cells_at(spec, engine, content, lambda *where: strengths[where])
+    for (architecture, penalty, rate, size), values in lambdas.items():
+        strengths[architecture, rate, size] += [(penalties[penalty], lam) for lam in values]
+    return grid.make_cells_at(spec, engine, content, lambda *where: strengths[where])
 
 
-def _optima(known: Sequence[Cell], trials: pd.DataFrame) -> Iterator[tuple[Where, dict[Any, Any], list[float]]]:
+def _optima(known: Sequence[Cell], trials: "pd.DataFrame") -> Iterator[tuple[Where, dict[Any, Any], list[float]]]:
     """Each curve's row of the table of best lambdas, and its lambdas above 0."""
+    from regsearch.analysis import find_best_lambdas, make_curves
+
     lambdas: dict[Where, set[float]] = defaultdict(set)
     for cell in known:
         if cell.penalty:
-            lambdas[cell.network.name, cell.penalty_name, cell.learning_rate, cell.train_size].add(cell.lam)
-    for row in best_lambda(list(curves(trials))).to_dict("records"):
+            lambdas[cell.architecture.name, cell.penalty_name, cell.learning_rate, cell.train_size].add(cell.lam)
+    for row in find_best_lambdas(list(make_curves(trials))).to_dict("records"):
         where: Any = row["architecture"], row["penalty"], row["learning_rate"], row["train_size"]
         yield where, dict(row), sorted(lambdas[where])
 
 
-def _extension(spec: Spec, known: Sequence[Cell], trials: pd.DataFrame) -> dict[Where, list[float]]:
+def _extension(spec: Spec, known: Sequence[Cell], trials: "pd.DataFrame") -> dict[Where, list[float]]:
     """The next lambdas beyond each edge where an optimum sits.
 
     On the left an optimum sits where the status says so: without a benefit over 0 there is nothing to look
@@ -139,7 +142,7 @@ def _within_a_decade(edge: float, outward: Sequence[float]) -> list[float]:
     return sorted(near or outward[:1])
 
 
-def _refinement(spec: Spec, known: Sequence[Cell], trials: pd.DataFrame) -> dict[Where, list[float]]:
+def _refinement(spec: Spec, known: Sequence[Cell], trials: "pd.DataFrame") -> dict[Where, list[float]]:
     """`grid.refine` lambdas a decade between each optimum inside its grid and its two neighbours there."""
     found = {}
     for where, row, lambdas in _optima(known, trials):

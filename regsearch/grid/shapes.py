@@ -8,8 +8,7 @@ from math import prod
 from typing import Any
 
 from regsearch.grid.window import Window
-from regsearch.spec.layers import LayerBase, Penalised, Residual
-from regsearch.spec.yaml import Location
+from regsearch.spec import LayerBase, Location, Penalised, Residual
 
 Shape = tuple[int, ...]
 """Of one image's activations: (height, width, channels) or (features,)."""

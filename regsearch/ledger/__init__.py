@@ -1,1 +1,37 @@
-"""What is known."""
+"""What is known: rows, `trials.csv` and `epochs.csv`, checkpoints, and one run at a time in a results folder."""
+
+from regsearch.ledger.checkpoints import SAVE_SECONDS, Checkpoint, Checkpoints
+from regsearch.ledger.files import unusable, write_bytes, write_text
+from regsearch.ledger.folder import (
+    BRIEFLY,
+    FOREVER,
+    MOVED_ASIDE,
+    STUDY,
+    StudyFacts,
+    admit,
+    claim,
+    hold,
+    move_aside,
+    note_run,
+    open_study,
+    read_facts,
+    read_spec,
+)
+from regsearch.ledger.ledger import EPOCHS, SHARDS, TRIALS, Ledger, exists, read_epochs, read_trials
+from regsearch.ledger.records import (
+    Counts,
+    Epoch,
+    Record,
+    Trial,
+    columns,
+    record_completed,
+    record_diverged,
+    record_failed,
+)
+
+__all__ = [
+    "BRIEFLY", "EPOCHS", "FOREVER", "MOVED_ASIDE", "SAVE_SECONDS", "SHARDS", "STUDY", "TRIALS", "Checkpoint",
+    "Checkpoints", "Counts", "Epoch", "Ledger", "Record", "StudyFacts", "Trial", "admit", "claim", "columns", "exists",
+    "hold", "move_aside", "note_run", "open_study", "read_epochs", "read_facts", "read_spec", "read_trials",
+    "record_completed", "record_diverged", "record_failed", "unusable", "write_bytes", "write_text",
+]  # fmt: skip

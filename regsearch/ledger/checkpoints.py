@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FOLDER = "partial"
-SECONDS = 60.0
+SAVE_SECONDS = 60.0
 
 State = dict[str, NDArray[Any]]
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class States:
+class Checkpoints:
     """Where a results folder keeps the states of its populations.
 
     Attributes:
@@ -37,9 +37,9 @@ class States:
     """
 
     folder: Path
-    seconds: float = SECONDS
+    seconds: float = SAVE_SECONDS
 
-    def of(self, trials: Iterable[str], **how: Any) -> "StateFile":
+    def of(self, trials: Iterable[str], **how: Any) -> "Checkpoint":
         """The file of a population.
 
         Args:
@@ -49,7 +49,7 @@ class States:
         trials = list(trials)
         versions = {name: version(name) for name in ("regsearch", "tensorflow", "keras", "numpy")}
         made_by = json.dumps({"trials": trials, **versions, **how}, sort_keys=True)
-        return StateFile(self._path(trials), made_by, self.seconds)
+        return Checkpoint(self._path(trials), made_by, self.seconds)
 
     def remove(self, trials: Iterable[str]) -> None:
         """Removes a population's state, if there is one."""
@@ -67,7 +67,7 @@ class States:
         return self.folder / f"{hashlib.sha256(' '.join(trials).encode()).hexdigest()[:16]}.npz"
 
 
-class StateFile:
+class Checkpoint:
     """One population's state on disk."""
 
     def __init__(self, path: Path, made_by: str, seconds: float) -> None:

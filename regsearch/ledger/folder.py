@@ -18,13 +18,15 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from regsearch.data import Shape
+from regsearch import grid
+from regsearch import spec as specs
+from regsearch.data import Facts
 from regsearch.errors import ResultsError, SpecError
-from regsearch.grid import cells as grid
-from regsearch.grid.cells import WIDTHS
-from regsearch.ledger.ledger import EPOCHS, SHARDS, TRIALS, unusable
-from regsearch.spec import study as spec
-from regsearch.spec.study import Spec
+from regsearch.grid import WIDTHS
+from regsearch.ledger.checkpoints import SAVE_SECONDS
+from regsearch.ledger.files import unusable, write_text
+from regsearch.ledger.ledger import EPOCHS, SHARDS, TRIALS, Ledger
+from regsearch.spec import Spec
 
 SPEC, STUDY, LOCK, HOLDER = "spec.yaml", "study.json", ".lock", ".lock-holder"
 OURS = (
@@ -43,7 +45,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Study:
+class StudyFacts:
     """What `study.json` says of a results folder."""
 
     facts: dict[str, Any]
@@ -66,7 +68,7 @@ class Study:
 
 
 @contextmanager
-def held(folder: Path, wait: float = 0.0) -> Iterator[None]:
+def hold(folder: Path, wait: float = 0.0) -> Iterator[None]:
     """Holds the folder against other runs, but not against shards, which hold their own parts of it.
 
     Args:
@@ -102,34 +104,44 @@ def held(folder: Path, wait: float = 0.0) -> Iterator[None]:
 
 
 @contextmanager
-def held_whole(folder: Path) -> Iterator[None]:
+def hold_whole(folder: Path) -> Iterator[None]:
     """Holds the folder and every shard's part of it; see `held`."""
     with ExitStack() as stack:
-        stack.enter_context(held(folder))
+        stack.enter_context(hold(folder))
         for part in sorted(path for path in folder.glob(f"{SHARDS}/*") if path.is_dir()):
-            stack.enter_context(held(part))
+            stack.enter_context(hold(part))
         yield
 
 
 @contextmanager
-def claimed(folder: Path, study: Spec, engine: str, shape: Shape, part: str = "") -> Iterator[None]:
-    """Holds and claims the folder for a study: the whole of it, or one shard's part.
+def open_study(
+    folder: Path, spec: Spec, facts: Facts, engine: str, part: str = "", save_seconds: float = SAVE_SECONDS
+) -> Iterator[Ledger]:
+    """Holds and claims the folder for a study, the whole of it or one shard's part, and opens its ledger.
 
     A shard holds what all share only while it claims it, so that shards may run side by side, but not with a run
     of the whole grid.
 
+    Args:
+        folder: made where there is none.
+        spec: what is asked.
+        facts: of its dataset.
+        engine: what trains it.
+        part: the shard's own part of the folder.
+        save_seconds: the least time between two writes of the state of a population in training.
+
     Raises:
-        ResultsError: another run holds it, or it is another study's; see `admit`.
+        ResultsError: another run holds it, it is another study's (see `admit`), or its ledger is damaged.
     """
     with ExitStack() as stack:
         if part:
-            with held(folder, BRIEFLY):
-                claim(folder, study, engine, shape)
-                stack.enter_context(held(folder / part, _GHOST))
+            with hold(folder, BRIEFLY):
+                claim(folder, spec, engine, facts)
+                stack.enter_context(hold(folder / part, _GHOST))
         else:
-            stack.enter_context(held_whole(folder))
-            claim(folder, study, engine, shape)
-        yield
+            stack.enter_context(hold_whole(folder))
+            claim(folder, spec, engine, facts)
+        yield Ledger(folder, part, save_seconds)
 
 
 def move_aside(folder: Path) -> None:
@@ -145,7 +157,7 @@ def move_aside(folder: Path) -> None:
             f"{folder}: expected a results folder to move aside, got one with nothing of a study in it. "
             "Name another folder with --out."
         )
-    with held_whole(folder):
+    with hold_whole(folder):
         whole = folder.parent.resolve() / folder.name if folder.name not in ("", "..") else folder.resolve()
         stem = f"{whole.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
         names = (whole.with_name(stem + suffix) for suffix in ("", *(f"-{number}" for number in range(2, 1000))))
@@ -157,15 +169,15 @@ def move_aside(folder: Path) -> None:
     log.warning("%s: earlier results are now in %s", folder, aside)
 
 
-def admit(folder: Path, study: Spec, content: str) -> dict[str, Any] | None:
+def admit(folder: Path, spec: Spec, content: str) -> dict[str, Any] | None:
     """The facts of a folder that may hold this study, None where there are none yet. Writes nothing.
 
     Raises:
         ResultsError: the folder is another study's; the message says what differs.
     """
     if (folder / SPEC).exists() and (folder / STUDY).exists():
-        earlier = read(folder)
-        differences = list(_differences(_identity(folder, earlier), grid.identity(study, content)))
+        earlier = read_facts(folder)
+        differences = list(_differences(_identity(folder, earlier), grid.identify(spec, content)))
         if differences:
             raise ResultsError(
                 f"{folder}: expected the results of this study, got those of another; what differs:\n"
@@ -183,23 +195,23 @@ def admit(folder: Path, study: Spec, content: str) -> dict[str, Any] | None:
     return None
 
 
-def claim(folder: Path, study: Spec, engine: str, shape: Shape) -> None:
+def claim(folder: Path, spec: Spec, engine: str, dataset: Facts) -> None:
     """Writes `spec.yaml` and `study.json`, unless the folder holds another study; see `admit`."""
-    facts = admit(folder, study, shape.content) or {"name": study.name, "created": _now()}
+    facts = admit(folder, spec, dataset.content) or {"name": spec.name, "created": _now()}
     facts |= {
         "engine": engine,
-        "content": shape.content,
-        "classes": shape.classes if shape.loss == "cross_entropy" else None,
-        "fingerprint": _fingerprint(grid.identity(study, shape.content)),
-        "seeds": list(study.grid.seed_values()),
+        "content": dataset.content,
+        "classes": dataset.classes if dataset.loss == "cross_entropy" else None,
+        "fingerprint": _fingerprint(grid.identify(spec, dataset.content)),
+        "seeds": list(spec.grid.seed_values()),
     }
     write_text(folder / STUDY, json.dumps(facts, indent=2) + "\n")  # first: a kill in between leaves a fresh folder
-    write_text(folder / SPEC, study.text)
+    write_text(folder / SPEC, spec.text)
 
 
 def note_run(folder: Path, **facts: Any) -> None:
     """Adds a run that trained something to `study.json`: what is given, the versions, the machine, the command."""
-    study = read(folder).facts
+    study = read_facts(folder).facts
     run = facts | {
         "ended": _now(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
@@ -210,7 +222,7 @@ def note_run(folder: Path, **facts: Any) -> None:
     write_text(folder / STUDY, json.dumps(study | {"runs": [*study.get("runs", []), run]}, indent=2) + "\n")
 
 
-def read(folder: Path) -> Study:
+def read_facts(folder: Path) -> StudyFacts:
     """Reads `study.json`.
 
     Raises:
@@ -237,40 +249,23 @@ def read(folder: Path) -> Study:
             f"{path}: expected the facts of a study as JSON, got a damaged file ({error}). "
             "Restore it, name another folder with --out, or move this one aside with --fresh."
         ) from None
-    return Study(facts)
+    return StudyFacts(facts)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes a whole file, or nothing."""
-    write_bytes(path, text.encode("utf-8"))
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a whole file, or nothing."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
-        raise unusable(path.parent, error) from None
-
-
-def stored_spec(folder: Path) -> Spec:
+def read_spec(folder: Path) -> Spec:
     """The spec as it was run.
 
     Raises:
         ResultsError: it is missing or damaged.
     """
     try:
-        return spec.load(folder / SPEC)
+        return specs.load(folder / SPEC)
     except SpecError as error:
         raise ResultsError(f"{folder}: expected the spec of a study in {SPEC}, got a damaged one:\n{error}") from None
 
 
-def _identity(folder: Path, study: Study) -> dict[str, Any]:
-    return grid.identity(stored_spec(folder), study.content)
+def _identity(folder: Path, study: StudyFacts) -> dict[str, Any]:
+    return grid.identify(read_spec(folder), study.content)
 
 
 def _differences(old: Any, new: Any, where: str = "") -> Iterator[str]:

@@ -22,9 +22,13 @@ from typing import Any, get_args
 import pandas as pd
 
 from regsearch.errors import ResultsError
+from regsearch.grid import Cell
+from regsearch.ledger import checkpoints
+from regsearch.ledger.checkpoints import SAVE_SECONDS, Checkpoints
+from regsearch.ledger.files import unusable, write_text
 from regsearch.ledger.records import Epoch, Record, Status, Trial, columns
 
-TRIALS, EPOCHS = "trials.csv", "epochs.csv"
+TRIALS, EPOCHS, FAILURES = "trials.csv", "epochs.csv", "failures.log"
 SHARDS = "shards"
 _PACKED = ".gz"
 _SCORES = ("train_loss", "penalty_value", "validation_loss", "test_loss")
@@ -35,18 +39,21 @@ log = logging.getLogger(__name__)
 class Ledger:
     """The ledger of one results folder, one part of it open for appending."""
 
-    def __init__(self, folder: Path, part: str = "") -> None:
+    def __init__(self, folder: Path, part: str = "", save_seconds: float = SAVE_SECONDS) -> None:
         """Opens the ledger, making it where there is none and mending what a kill left behind.
 
         Args:
             folder: the results folder.
             part: the folder in it whose files are appended to; by default the results folder itself.
+            save_seconds: the least time between two writes of the state of a population in training.
 
         Raises:
             ResultsError: the files cannot be read or written, or are not a ledger.
         """
-        own = folder / part
-        self.trials, self.epochs = own / TRIALS, own / EPOCHS
+        self.folder, self.part = folder, folder / part
+        own = self.part
+        self.trials, self.epochs, self.failures = own / TRIALS, own / EPOCHS, own / FAILURES
+        self.checkpoints = Checkpoints(own.absolute() / checkpoints.FOLDER, save_seconds)
         try:
             for path in (self.trials, self.epochs):
                 _unpack(path)
@@ -77,6 +84,8 @@ class Ledger:
     def append(self, records: Sequence[Record]) -> None:
         """Writes the records of one population, its epochs first, and flushes them to disk.
 
+        Its saved state goes, and why trials failed is added to `failures.log`: a fault of ours keeps its traceback.
+
         Raises:
             ResultsError: they could not be written, in whole.
         """
@@ -84,7 +93,19 @@ class Ledger:
             _write_through(self.epochs, "a", (_cells(epoch) for record in records for epoch in record.epochs))
             _write_through(self.trials, "a", (_cells(record.trial) for record in records))
         except OSError as error:
-            raise unusable(self.trials.parent, error) from None
+            raise unusable(self.part, error) from None
+        self.checkpoints.remove(record.trial.trial for record in records)
+        if errors := "".join(f"{record.trial.trial}\n{record.error}\n" for record in records if record.error):
+            earlier = self.failures.read_text(encoding="utf-8") if self.failures.exists() else ""
+            write_text(self.failures, earlier + errors)
+
+    def read_trials(self) -> pd.DataFrame:
+        """The ledger as it is now, every shard's part of it; see `read_trials`."""
+        return read_trials(self.folder)
+
+    def list_finished(self, cells: Sequence[Cell]) -> list[Trial]:
+        """The rows of those cells that needed no training when the ledger was opened."""
+        return [self.finished[cell.trial] for cell in cells if cell.trial in self.finished]
 
 
 def parts(folder: Path) -> list[Path]:
@@ -111,15 +132,6 @@ def read_epochs(folder: Path) -> pd.DataFrame:
     """Every network's epochs; see `read_trials`."""
     table = _joined([_read(part / EPOCHS, Epoch) for part in parts(folder)])
     return table.drop_duplicates(["trial", "epoch"], keep="last", ignore_index=True)
-
-
-def unusable(folder: Path, error: Exception) -> ResultsError:
-    """The error of a results folder that cannot be read or written."""
-    where, why = getattr(error, "filename", None) or folder, getattr(error, "strerror", None) or error
-    return ResultsError(
-        f"{where}: expected a results folder that can be read and written, got: {why}. "
-        "Mend that, or name another folder with --out. Everything finished is kept; run again to go on."
-    )
 
 
 def _read_trials(part: Path) -> pd.DataFrame:

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self
 
-from regsearch.grid.cells import Cell
+from regsearch.grid import Cell
 
 Status = Literal["completed", "diverged", "failed"]
 
@@ -84,8 +84,8 @@ class Trial:
         """The row of a cell with its status and what is known of it."""
         return cls(
             trial=cell.trial,
-            architecture=cell.network.name,
-            width=cell.network.width,
+            architecture=cell.architecture.name,
+            width=cell.architecture.width,
             trainable_weights=counts.trainable if counts else None,
             penalised_weights=counts.penalised if counts else None,
             penalty=cell.penalty_name,
@@ -107,6 +107,7 @@ class Record:
         error: why it failed.
         attempt: 2 where it took a second try, and so on.
         compiled: whether it trained under XLA, as far as its lowering allows.
+        lowerings: how each of its convolutions was computed; empty where Keras did.
     """
 
     trial: Trial
@@ -114,9 +115,10 @@ class Record:
     error: str = ""
     attempt: int = 1
     compiled: bool = True
+    lowerings: list[str] = field(default_factory=list)
 
 
-def completed(
+def record_completed(
     cell: Cell,
     counts: Counts,
     epochs: list[Epoch],
@@ -136,7 +138,7 @@ def completed(
     """
     last = epochs[-1]
     if not math.isfinite(test[0]):
-        return diverged(cell, counts, epochs[:-1], last.epoch, seconds)
+        return record_diverged(cell, counts, epochs[:-1], last.epoch, seconds)
     scored, trained = last if counted is None else epochs[counted], epochs[1:]
     best = min(trained, key=lambda epoch: epoch.validation_loss)
     trial = Trial.of(
@@ -159,13 +161,13 @@ def completed(
     return Record(trial, epochs)
 
 
-def diverged(cell: Cell, counts: Counts, epochs: list[Epoch], epoch: int, seconds: float) -> Record:
+def record_diverged(cell: Cell, counts: Counts, epochs: list[Epoch], epoch: int, seconds: float) -> Record:
     """The record of a network whose total loss stopped being finite in `epoch`; `epochs` are those before it."""
     trial = Trial.of(cell, counts, "diverged", epochs=max(0, epoch - 1), diverged_epoch=epoch, seconds=seconds)
     return Record(trial, epochs)
 
 
-def failed(cell: Cell, error: str) -> Record:
+def record_failed(cell: Cell, error: str) -> Record:
     """The record of a network that could not be trained."""
     return Record(Trial.of(cell, None, "failed"), error=error)
 

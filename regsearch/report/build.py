@@ -1,33 +1,35 @@
 """`regsearch report`: from a results folder's ledger to every table, figure and page of it."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
 
-from regsearch.analysis.best_lambda import best_lambda
-from regsearch.analysis.calibration import calibration
-from regsearch.analysis.curves import Curve, curves
-from regsearch.analysis.doubts import doubts
-from regsearch.analysis.mechanism import mechanism
-from regsearch.analysis.response import response
-from regsearch.analysis.scaling import scaling
-from regsearch.analysis.stability import stability
-from regsearch.analysis.transfer import transfer
-from regsearch.analysis.verdict import Tables, verdict
-from regsearch.grid import rounds as growth
-from regsearch.grid.cells import Cell
-from regsearch.ledger import folder
-from regsearch.ledger.folder import Study
-from regsearch.ledger.ledger import EPOCHS, TRIALS, read_epochs, read_trials, unusable
+from regsearch import grid, ledger
+from regsearch.analysis import (
+    Curve,
+    Tables,
+    average_response,
+    calibrate,
+    find_best_lambdas,
+    fit_scaling,
+    list_doubts,
+    make_curves,
+    measure_mechanism,
+    measure_stability,
+    measure_transfer,
+    write_verdict,
+)
+from regsearch.grid import Cell
+from regsearch.ledger import EPOCHS, TRIALS, StudyFacts, read_epochs, read_trials, unusable
 from regsearch.report.csv import write_csv
 from regsearch.report.figures.gallery import KINDS, Picture, gallery
 from regsearch.report.page import page
 from regsearch.report.workbook import workbook
-from regsearch.spec.study import Spec
+from regsearch.spec import Spec
 
 FIGURES, PAGE, WORKBOOK = "figures", "report.html", "tables.xlsx"
 
@@ -46,7 +48,8 @@ class Report:
 class Known:
     """A results folder as it stands: its study, its grid, and the grid's rows of the ledger."""
 
-    study: Study
+    folder: Path
+    study: StudyFacts
     spec: Spec
     cells: list[Cell]
     trials: pd.DataFrame
@@ -57,25 +60,34 @@ class Known:
         return len(self.cells) - len(self.trials)
 
     @property
+    def shown(self) -> bool:
+        """Whether the page is written already."""
+        return (self.folder / PAGE).exists()
+
+    @property
     def missing(self) -> int:
         """Trials of the grid that are not trained, or failed."""
         finished = set(self.trials.loc[self.trials["status"] != "failed", "trial"])
         return sum(cell.trial not in finished for cell in self.cells)
 
 
-def read(results: Path) -> Known:
+def read(results: Path, cells: Sequence[Cell] | None = None) -> Known:
     """The networks of the present grid, trained by the engine of the last run; the ledger may hold more.
+
+    Args:
+        results: the folder.
+        cells: the grid as far as it has grown, where that is known already.
 
     Raises:
         ResultsError: the folder is no results folder, or its ledger is damaged.
     """
-    study = folder.read(results)
-    spec = folder.stored_spec(results)
-    ledger = read_trials(results)
-    cells: list[Cell] = []
-    for added in growth.rounds(spec, study.engine, study.content, lambda: ledger):
-        cells += added
-    return Known(study, spec, cells, growth.present(ledger, cells))
+    study = ledger.read_facts(results)
+    spec = ledger.read_spec(results)
+    trials = read_trials(results)
+    if cells is None:
+        rounds = grid.make_rounds(spec, study.engine, study.content, lambda: trials)
+        cells = [cell for added in rounds for cell in added]
+    return Known(results, study, spec, list(cells), grid.select_present(trials, cells))
 
 
 def optima(results: Path) -> pd.DataFrame:
@@ -84,50 +96,50 @@ def optima(results: Path) -> pd.DataFrame:
     Raises:
         ResultsError: see `read`.
     """
-    return best_lambda(list(curves(read(results).trials)))
+    return find_best_lambdas(list(make_curves(read(results).trials)))
 
 
-def write(results: Path, xlsx: bool = False) -> Report:
+def write(known: Known, xlsx: bool = False) -> Report:
     """Rebuilds the tables, figures and page of a results folder from its ledger.
 
     Args:
-        results: the folder.
+        known: the folder, as it was read.
         xlsx: whether to write the workbook too; one that is there already is always rebuilt.
 
     Raises:
         ResultsError: the folder is no results folder, its ledger is damaged, or it cannot be written.
     """
-    known = read(results)
-    found = list(curves(known.trials))
+    results = known.folder
+    found = list(make_curves(known.trials))
     epochs = read_epochs(results)
     tables = _tables(known, found, epochs)
-    every = {**vars(tables), "response": response(found)}
+    every = {**vars(tables), "response": average_response(found)}
     if known.spec.dataset.exponent is not None:
-        every["calibration"] = calibration(known.trials, known.spec.dataset.exponent, known.spec.dataset.draws)
+        every["calibration"] = calibrate(known.trials, known.spec.dataset.exponent, known.spec.dataset.draws)
     for name, table in every.items():
         write_csv(results / f"{name}.csv", table)
-    words = verdict(tables)
+    words = write_verdict(tables)
     loss = "cross-entropy, nats" if known.spec.dataset.exponent is None else "mean squared error"
     pictures = list(gallery(every["response"], tables, _chance(known.study), loss))
     write_figures(results / FIGURES, pictures, KINDS)
-    doubted = doubts(tables, known.missing, len(known.cells), known.spec.training.early_stopping is not None)
+    doubted = list_doubts(tables, known.missing, len(known.cells), known.spec.training.early_stopping is not None)
     shown = page(known.spec.name, words, doubted, pictures, every, known.study.facts, known.spec.text)
-    folder.write_text(results / PAGE, shown)
+    ledger.write_text(results / PAGE, shown)
     if xlsx or (results / WORKBOOK).exists():
-        ledger = {TRIALS.removesuffix(".csv"): known.trials, EPOCHS.removesuffix(".csv"): epochs}
-        folder.write_bytes(results / WORKBOOK, workbook(every | ledger, _created(known.study)))
+        rows = {TRIALS.removesuffix(".csv"): known.trials, EPOCHS.removesuffix(".csv"): epochs}
+        ledger.write_bytes(results / WORKBOOK, workbook(every | rows, _created(known.study)))
     return Report(tables, words, len(known.cells), known.missing)
 
 
 def _tables(known: Known, found: list[Curve], epochs: pd.DataFrame) -> Tables:
-    best = best_lambda(found)
+    best = find_best_lambdas(found)
     spec = known.spec
     penalties = spec.grid.penalties
     return Tables(
         best_lambda=best,
-        scaling=scaling(best),
-        transfer=transfer(found),
-        stability=stability(
+        scaling=fit_scaling(best),
+        transfer=measure_transfer(found),
+        stability=measure_stability(
             found,
             spec.training.optimizer,
             _acting(spec),
@@ -135,7 +147,7 @@ def _tables(known: Known, found: list[Curve], epochs: pd.DataFrame) -> Tables:
             _chance(known.study),
             spec.training.largest_and_mean_factor(),
         ),
-        mechanism=mechanism(known.trials, epochs, best, penalties),
+        mechanism=measure_mechanism(known.trials, epochs, best, penalties),
     )
 
 
@@ -144,11 +156,11 @@ def _acting(spec: Spec) -> dict[int, float]:
     return {size: math.nan if spec.training.early_stopping else steps for size, steps in spec.steps().items()}
 
 
-def _chance(study: Study) -> float | None:
+def _chance(study: StudyFacts) -> float | None:
     return math.log(study.classes) if study.classes else None
 
 
-def _created(study: Study) -> datetime:
+def _created(study: StudyFacts) -> datetime:
     """When the study was begun, as `study.json` says; the first day a workbook can name where it does not."""
     try:
         return datetime.fromisoformat(str(study.facts.get("created"))).replace(tzinfo=None)
@@ -164,7 +176,7 @@ def write_figures(figures: Path, pictures: list[Picture], kinds: Iterable[str]) 
         for picture in pictures:
             for ending, content in picture.files.items():
                 path = figures / f"{picture.file}.{ending}"
-                folder.write_bytes(path, content)
+                ledger.write_bytes(path, content)
                 there.discard(path)
         for path in there:
             path.unlink()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from regsearch.ledger.folder import write_text
+from regsearch.ledger import write_text
 
 _RUNS_AS_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

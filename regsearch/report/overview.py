@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from regsearch.ledger import folder
+from regsearch import ledger
 from regsearch.report import build
 from regsearch.report.build import FIGURES, PAGE, Report
 from regsearch.report.csv import write_csv
@@ -31,10 +31,10 @@ class Overview:
 
 def inside(results: Path) -> list[Path]:
     """The results folders right inside a folder that is none itself."""
-    if (results / folder.STUDY).exists() or not results.is_dir():
+    if (results / ledger.STUDY).exists() or not results.is_dir():
         return []
-    found = sorted(path.parent for path in results.glob(f"*/{folder.STUDY}"))
-    return [path for path in found if not folder.MOVED_ASIDE.search(path.name)]
+    found = sorted(path.parent for path in results.glob(f"*/{ledger.STUDY}"))
+    return [path for path in found if not ledger.MOVED_ASIDE.search(path.name)]
 
 
 def write(results: Path, xlsx: bool = False) -> Overview:
@@ -49,9 +49,9 @@ def write(results: Path, xlsx: bool = False) -> Overview:
     """
     reports, optimizers, specs = {}, {}, {}
     for path in inside(results):
-        with folder.held(path, folder.BRIEFLY):
-            reports[path.name] = build.write(path, xlsx)
-        spec = folder.stored_spec(path)
+        with ledger.hold(path, ledger.BRIEFLY):
+            reports[path.name] = build.write(build.read(path), xlsx)
+        spec = ledger.read_spec(path)
         optimizers[path.name], specs[path.name] = spec.training.optimizer.kind, spec.text
     table = _studies(reports, optimizers)
     pictures = []
@@ -59,10 +59,10 @@ def write(results: Path, xlsx: bool = False) -> Overview:
         with styled():
             pictures = [Picture("exponents", "exponents", found.title, saved(exponents.draw(found)))]
     words = {name: report.verdict for name, report in reports.items()}
-    with folder.held(results, folder.BRIEFLY):
+    with ledger.hold(results, ledger.BRIEFLY):
         write_csv(results / STUDIES, table)
         build.write_figures(results / FIGURES, pictures, {"exponents"})
-        folder.write_text(results / PAGE, overview(results.resolve().name, words, pictures, table, specs))
+        ledger.write_text(results / PAGE, overview(results.resolve().name, words, pictures, table, specs))
     return Overview(reports, table)
 
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from distributed import Client, Security
 
-from regsearch.engine import backend
+from regsearch import engine
 from regsearch.errors import ClusterError
-from regsearch.runner.workers import Prepared, Workers, prepare
+from regsearch.runner.workers import Prepared, Workers, prepare, remote
 
 PACKAGES = ("regsearch", "tensorflow", "keras", "numpy", "distributed")
 """Whose versions must be the same everywhere: they decide numbers, or whether two sides understand each other."""
@@ -168,7 +168,7 @@ class Connection:
         """
         if asked == "CPU":
             return "CPU"
-        found = {worker: "GPU" if gpu else "CPU" for worker, gpu in self.client.run(backend.has_gpu).items()}
+        found = {worker: "GPU" if gpu else "CPU" for worker, gpu in self.client.run(engine.has_gpu).items()}
         kinds = set(found.values())
         if len(kinds) > 1 or (asked == "GPU" and kinds != {"GPU"}):
             without = sum(kind == "CPU" for kind in found.values())
@@ -184,7 +184,7 @@ class Connection:
         plugin = _Admitted(threads, device, _versions())
         prepare(self.client, plugin)
         try:
-            yield Workers(self.client.get_executor(pure=False), self.count(), lambda: 2 * self.count())
+            yield remote(self.client, lambda: 2 * self.count())
         finally:
             with suppress(Exception):  # the scheduler may be gone
                 self.client.unregister_worker_plugin(plugin.name)

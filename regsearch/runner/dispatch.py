@@ -3,25 +3,26 @@
 import logging
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import replace
 
+from regsearch.engine import Job
 from regsearch.errors import ClusterError, RegsearchError
-from regsearch.grid.cells import Population
-from regsearch.ledger import records
-from regsearch.ledger.records import Record
-from regsearch.runner import faults, jobs
-from regsearch.runner.interrupt import checkpoint
-from regsearch.runner.jobs import Job
-from regsearch.spec.study import Spec
+from regsearch.grid import Population
+from regsearch.ledger import Record, record_failed
+from regsearch.runner import faults, work
+from regsearch.runner.workers import Workers
+from regsearch.spec import Spec
 
 POLL_SECONDS = 0.2
 
 log = logging.getLogger(__name__)
 
 
-def train(spec: Spec, pool: Executor, ahead: Callable[[], int], todo: Iterable[Job]) -> Iterator[list[Record]]:
+def train(
+    spec: Spec, workers: Workers, todo: Sequence[Job], raise_if_stopped: Callable[[], None]
+) -> Iterator[list[Record]]:
     """Trains jobs and gives each one's records as it ends.
 
     A job that raises, or whose worker dies, is tried again: in two halves where it has several members, and on
@@ -30,20 +31,21 @@ def train(spec: Spec, pool: Executor, ahead: Callable[[], int], todo: Iterable[J
 
     Args:
         spec: the study.
-        pool: where they run.
-        ahead: how many are handed to the pool at a time; asked each time, as workers may come and go.
+        workers: who trains them.
         todo: in the order they should start.
+        raise_if_stopped: called several times a second.
 
     Raises:
         RegsearchError: what a worker found that the user must mend, such as a dataset that is not there.
         ClusterError: the scheduler was lost.
     """
-    waiting, more = deque[Job](), iter(todo)
-    running: dict[Future[list[Record]], Job] = {}
+    waiting = deque(todo)
+    running: dict[Future[Sequence[Record]], Job] = {}
     while True:
-        checkpoint()
-        while len(running) < ahead() and (job := waiting.popleft() if waiting else next(more, None)):
-            running[pool.submit(jobs.work, spec, job)] = job
+        raise_if_stopped()
+        while waiting and len(running) < workers.ahead():
+            job = waiting.popleft()
+            running[workers.submit(work.train, spec, job)] = job
         if not running:
             return
         done, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
@@ -54,21 +56,21 @@ def train(spec: Spec, pool: Executor, ahead: Callable[[], int], todo: Iterable[J
             except RegsearchError:
                 raise
             except CancelledError:
-                checkpoint()
+                raise_if_stopped()
                 raise ClusterError(
                     "the scheduler was lost while populations were in training. Everything finished is kept: when "
                     "there is a scheduler again, run the same command to go on."
                 ) from None
             except Exception as error:
-                checkpoint()  # a signal to all processes ends the workers too: that is no failure
+                raise_if_stopped()  # a signal to all processes ends the workers too: that is no failure
                 why = "".join(traceback.format_exception(error))
                 traceback.clear_frames(error.__traceback__)  # they hold the arrays that did not fit
                 if parts := _again(job, error):
-                    name, reason = job.population.first.network.name, str(error).partition("\n")[0]
+                    name, reason = job.population.first.architecture.name, str(error).partition("\n")[0]
                     log.warning("a population of %s failed (%s) and is tried again", name, reason or repr(error))
-                    waiting.extend(parts)
+                    waiting.extendleft(reversed(parts))
                     continue
-                found = [records.failed(cell, why) for cell in job.population.cells]
+                found = [record_failed(cell, why) for cell in job.population.cells]
             yield [replace(record, attempt=job.attempt, compiled=job.compiled) for record in found]
 
 

@@ -9,20 +9,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from regsearch import data as datasets
-from regsearch.data import Shape
-from regsearch.grid import cells as grid
-from regsearch.grid import costs as sizing
-from regsearch.grid import rounds as growth
-from regsearch.grid.cells import Network
-from regsearch.grid.costs import KEPT_COMPILED, Size
-from regsearch.ledger import folder, ledger
-from regsearch.ledger.records import Trial, columns
+from regsearch import data, grid, ledger
+from regsearch.data import Facts
+from regsearch.engine import Job
+from regsearch.grid import KEPT_COMPILED, Architecture, Size
+from regsearch.ledger import Trial, columns
 from regsearch.runner import timing
-from regsearch.runner.jobs import Job, missing
-from regsearch.runner.settings import How
+from regsearch.runner.jobs import plan_jobs, select_missing
+from regsearch.runner.pace import count_images
+from regsearch.runner.settings import Settings
+from regsearch.runner.signals import NoSignals, Signals
+from regsearch.runner.site import ThisMachine
 from regsearch.runner.timing import Timings
-from regsearch.spec.study import Spec
+from regsearch.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Row:
         seconds: of one worker to train what is left, compiling left out; None where nothing was measured.
     """
 
-    network: Network
+    architecture: Architecture
     size: Size
     trials: int
     finished: int
@@ -107,7 +106,7 @@ class Plan:
         return sum(row.populations for row in self.rows)
 
 
-def make(spec: Spec, results: Path, how: How, started: float) -> Plan:
+def make_plan(spec: Spec, results: Path, settings: Settings, started: float, signals: Signals | None = None) -> Plan:
     """Plans a run; trains only a few sample populations, for some seconds, and writes nothing.
 
     Of a grid that grows, it knows the rounds that follow from what is finished.
@@ -115,31 +114,33 @@ def make(spec: Spec, results: Path, how: How, started: float) -> Plan:
     Args:
         spec: the study.
         results: the folder whose ledger says what is finished; it need not be there.
-        how: how the run would train.
+        settings: how and where the run would train.
         started: when the command started, by `time.perf_counter`.
+        signals: what may ask it to stop.
 
     Raises:
         SpecError, DeviceError, DatasetError, ResultsError: as `run` would.
     """
-    shape = datasets.shape(spec)
-    sizes = sizing.measure(spec, shape)
-    trials = _trials(spec, results, shape)
+    facts = data.describe(spec)
+    sizes = grid.measure(spec, facts)
+    trials = _read_trials(spec, results, facts)
     finished = set(trials.loc[trials["status"] != "failed", "trial"])
-    rounds = list(growth.rounds(spec, how.engine, shape.content, lambda: trials))
-    jobs = [job for cells in rounds for job in missing(how.jobs(cells, sizes, spec, how.kind), finished)]
-    processes = how.processes(len(jobs))
-    measured = timing.measure(spec, shape, jobs, processes, started) if jobs else None
+    rounds = list(grid.make_rounds(spec, settings.engine, facts.content, lambda: trials))
+    site = ThisMachine(settings)
+    planned = [plan_jobs(cells, sizes, spec, settings, site.device) for cells in rounds]
+    jobs = [job for round_jobs in planned for job in select_missing(round_jobs, finished)]
+    processes = site.count_processes(len(jobs))
+    measured = timing.measure(spec, facts, jobs, processes, started, signals or NoSignals()) if jobs else None
     costs = [cost(job, spec, measured) for job in jobs] if measured else []
     rows = []
-    for network, size in sizes.items():
-        own = [cell for cells in rounds for cell in cells if cell.network == network]
+    for architecture, size in sizes.items():
+        own = [cell for cells in rounds for cell in cells if cell.architecture == architecture]
         # The grid's full populations say how many train together, also where only a few are left.
-        first = [cell for cell in rounds[0] if cell.network == network]
-        members = how.jobs(first, {network: size}, spec, how.kind)[0].members
-        at = [index for index, job in enumerate(jobs) if job.population.first.network == network]
+        members = next(job.members for job in planned[0] if job.population.first.architecture == architecture)
+        at = [index for index, job in enumerate(jobs) if job.population.first.architecture == architecture]
         rows.append(
             Row(
-                network=network,
+                architecture=architecture,
                 size=size,
                 trials=len(own),
                 finished=sum(cell.trial in finished for cell in own),
@@ -152,8 +153,8 @@ def make(spec: Spec, results: Path, how: How, started: float) -> Plan:
     return Plan(
         rows=tuple(rows),
         workers=processes,
-        device=how.kind,
-        memory=measured.memory + data_memory(spec, shape) if measured else None,
+        device=site.device,
+        memory=measured.memory + count_data_bytes(spec, facts) if measured else None,
         seconds=schedule(jobs, costs, processes, measured.overhead) if measured else None,
     )
 
@@ -164,16 +165,15 @@ def cost(job: Job, spec: Spec, measured: Timings) -> Cost:
     A population takes `start` + epochs × images × `image`; training images count as three.
     """
     work = job.size.work * job.members
-    works = [network.work for network in measured.networks]
+    works = [timed.work for timed in measured.architectures]
 
     def at(seconds: Sequence[float]) -> float:
         return float(np.interp(work, works, seconds))
 
-    steps = spec.training.steps(job.population.first.train_size)
-    images = timing.images(steps, spec.training.batch_size, spec.dataset.validation)
-    image = at([network.image for network in measured.networks])
-    start = at([network.start for network in measured.networks])
-    compiling = at([network.compile for network in measured.networks])
+    images = count_images(spec, job.population.first.train_size)
+    image = at([timed.image for timed in measured.architectures])
+    start = at([timed.start for timed in measured.architectures])
+    compiling = at([architecture.compile for architecture in measured.architectures])
     return Cost(compiling, start + spec.training.epochs * images * image)
 
 
@@ -187,33 +187,33 @@ def schedule(jobs: Sequence[Job], costs: Sequence[Cost], processes: int, overhea
         overhead: what a run takes besides.
     """
     free = [(0.0, worker) for worker in range(max(1, processes))]
-    compiled: list[list[tuple[Network, int]]] = [[] for _ in free]
+    compiled: list[list[tuple[Architecture, int]]] = [[] for _ in free]
     compiling = 0.0
     for job, one in zip(jobs, costs, strict=True):
         at, worker = heapq.heappop(free)
         first = job.population.first
-        what = (first.network, first.train_size)
+        what = (first.architecture, first.train_size)
         if what not in compiled[worker]:
             compiling += one.compile
             at += one.compile
-        networks = dict.fromkeys([first.network, *(network for network, _ in compiled[worker])])
-        kept = list(networks)[:KEPT_COMPILED]
+        architectures = dict.fromkeys([first.architecture, *(architecture for architecture, _ in compiled[worker])])
+        kept = list(architectures)[:KEPT_COMPILED]
         compiled[worker] = [what, *(had for had in compiled[worker] if had != what and had[0] in kept)]
         heapq.heappush(free, (at + one.train, worker))
     return Seconds(overhead, compiling, sum(one.train for one in costs), overhead + max(at for at, _ in free))
 
 
-def data_memory(spec: Spec, shape: Shape) -> int:
+def count_data_bytes(spec: Spec, facts: Facts) -> int:
     """Bytes of the images a worker holds: the whole dataset, where it is not drawn, and one seed's part of it."""
     part = max(spec.train_sizes()) + spec.dataset.validation + spec.dataset.test
-    whole = 0 if shape.widening else shape.pool + shape.test
-    largest = max(prod(shape.at(network.width).image) for network in grid.networks(spec))
-    return largest * (shape.kept_bytes * whole + 4 * part)
+    whole = 0 if facts.widening else facts.pool + facts.test
+    largest = max(prod(facts.at(architecture.width).image) for architecture in grid.make_architectures(spec))
+    return largest * (facts.kept_bytes * whole + 4 * part)
 
 
-def _trials(spec: Spec, results: Path, shape: Shape) -> pd.DataFrame:
+def _read_trials(spec: Spec, results: Path, facts: Facts) -> pd.DataFrame:
     """The ledger's table, empty where there is none yet; another study's folder is refused as `run` would."""
-    folder.admit(results, spec, shape.content)
+    ledger.admit(results, spec, facts.content)
     if ledger.exists(results):
         return ledger.read_trials(results)
     return pd.DataFrame(columns=columns(Trial))

@@ -5,15 +5,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import Protocol
 
-from regsearch.grid.cells import Cell, Network
-from regsearch.ledger.records import Trial
-from regsearch.runner.jobs import COMPILE_SECONDS, Job
-from regsearch.spec.penalties import NONE
-from regsearch.spec.study import Spec
-
-START_SECONDS = 6.0
-"""Measured on one core, as those of `jobs`: a worker starts."""
+from regsearch.engine import Job
+from regsearch.grid import Architecture, Cell
+from regsearch.ledger import Record, Trial
+from regsearch.runner.pace import COMPILE_SECONDS, START_SECONDS, estimate_seconds
+from regsearch.spec import NONE, Spec
 
 
 @dataclass(frozen=True)
@@ -32,21 +30,21 @@ class Shares:
     trials: Mapping[str, float]
 
 
-def shares(jobs: Sequence[Job], spec: Spec, processes: int) -> Shares:
+def share_time(jobs: Sequence[Job], spec: Spec, processes: int) -> Shares:
     """The shares of what is to be trained, from its sizes alone."""
-    seconds: dict[Network, float] = defaultdict(float)
-    trials: dict[Network, list[str]] = defaultdict(list)
-    populations: dict[Network, int] = defaultdict(int)
+    seconds: dict[Architecture, float] = defaultdict(float)
+    trials: dict[Architecture, list[str]] = defaultdict(list)
+    populations: dict[Architecture, int] = defaultdict(int)
     workers = max(1, processes)
     for job in jobs:
         first = job.population.first
-        seconds[first.network] += job.seconds(spec)
-        populations[first.network] += 1
-        trials[first.network] += [cell.trial for cell in job.population.cells]
+        seconds[first.architecture] += estimate_seconds(job, spec)
+        populations[first.architecture] += 1
+        trials[first.architecture] += [cell.trial for cell in job.population.cells]
     found: dict[str, float] = {}
-    for network, names in trials.items():
-        compiling = COMPILE_SECONDS * min(populations[network], workers)
-        found |= dict.fromkeys(names, (compiling + seconds[network]) / len(names))
+    for architecture, names in trials.items():
+        compiling = COMPILE_SECONDS * min(populations[architecture], workers)
+        found |= dict.fromkeys(names, (compiling + seconds[architecture]) / len(names))
     return Shares(START_SECONDS * workers, found)
 
 
@@ -64,7 +62,7 @@ class Tally:
 
     def __init__(self) -> None:
         """Starts the clock."""
-        self.networks: tuple[str, ...] = ()
+        self.architectures: tuple[str, ...] = ()
         self.penalties: tuple[str, ...] = ()
         self.total = self.had = self.trained = 0
         self.recent: list[str] = []
@@ -81,7 +79,7 @@ class Tally:
             finished: what the ledger had of it.
             expected: how the time should spread over the rest.
         """
-        self.networks = tuple(dict.fromkeys([*self.networks, *(cell.network.name for cell in cells)]))
+        self.architectures = tuple(dict.fromkeys([*self.architectures, *(cell.architecture.name for cell in cells)]))
         penalties = (cell.penalty_name for cell in cells if cell.penalty)
         self.penalties = tuple(dict.fromkeys([*self.penalties, *penalties]))
         self.total += len(cells)
@@ -90,7 +88,7 @@ class Tally:
             self._spent = expected.start
         self._expected |= expected.trials
         self._left += sum(expected.trials.values())
-        names = {cell.trial: cell.network.name for cell in cells}
+        names = {cell.trial: cell.architecture.name for cell in cells}
         for trial in finished:  # under the name that its network has now
             self._note(trial, names[trial.trial])
 
@@ -123,26 +121,58 @@ class Tally:
         """At the run's pace so far; None before there is one."""
         return self.seconds * max(0.0, self._left) / self._spent if self.trained else None
 
-    def best(self, network: str, penalty: str) -> float | None:
+    def best(self, architecture: str, penalty: str) -> float | None:
         """The lambda with the lowest mean validation loss over the seeds so far; 0 is tried for every penalty.
 
         One that diverged with any seed does not count. None where there is none yet.
         """
-        found = self._losses.get(network, {})
+        found = self._losses.get(architecture, {})
         if not any(name == penalty for name, *_ in found):
             return None
         means = [(total / count, lam) for (name, lam, *_), (total, count) in found.items() if name in (penalty, NONE)]
         loss, lam = min(means)
         return lam if loss < inf else None
 
-    def _note(self, trial: Trial, network: str) -> None:
+    def _note(self, trial: Trial, architecture: str) -> None:
         if trial.status == "failed":
             return
-        if network in self.recent:
-            self.recent.remove(network)
-        self.recent.append(network)
+        if architecture in self.recent:
+            self.recent.remove(architecture)
+        self.recent.append(architecture)
         loss = trial.validation_loss if trial.status == "completed" and trial.validation_loss is not None else inf
         at = (trial.penalty, trial.lam, trial.learning_rate, trial.train_size)
-        sums = self._losses[network].setdefault(at, [0.0, 0])
+        sums = self._losses[architecture].setdefault(at, [0.0, 0])
         sums[0] += loss
         sums[1] += 1
+
+
+class Reporter(Protocol):
+    """Shows the progress of one run."""
+
+    def download(self, name: str, done: int, total: int) -> None:
+        """More of a file of the dataset is here: `done` of `total` bytes, 0 where the total is not known."""
+
+    def start(self, cells: Sequence[Cell], finished: Sequence[Trial], expected: Shares) -> None:
+        """The grid, or a round by which it grows; what the ledger has of it; how its time should spread."""
+
+    def advance(self, records: Sequence[Record]) -> None:
+        """One more population is trained and kept."""
+
+    def stop(self) -> None:
+        """The run is over."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def download(self, name: str, done: int, total: int) -> None:
+        """Shows nothing."""
+
+    def start(self, cells: Sequence[Cell], finished: Sequence[Trial], expected: Shares) -> None:
+        """Shows nothing."""
+
+    def advance(self, records: Sequence[Record]) -> None:
+        """Shows nothing."""
+
+    def stop(self) -> None:
+        """Shows nothing."""

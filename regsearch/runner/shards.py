@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from regsearch.ledger.ledger import SHARDS
-from regsearch.runner.jobs import COMPILE_SECONDS, Job
-from regsearch.spec.study import Spec
+from regsearch.engine import Job
+from regsearch.ledger import SHARDS
+from regsearch.runner.pace import COMPILE_SECONDS, estimate_seconds
+from regsearch.spec import Spec
 
 MOST = 10_000
 
@@ -45,7 +46,7 @@ class Shard:
         Jobs are cut, in the grid's order, where it makes the longest shard shortest: the linear partition problem,
         solved by bisecting how long a shard may take, its compiling included.
         """
-        seconds = [job.seconds(spec) for job in jobs]
+        seconds = [estimate_seconds(job, spec) for job in jobs]
         enough, least = sum(seconds) + COMPILE_SECONDS * len(jobs), max(seconds, default=0.0)
         for _ in range(50):
             middle = (least + enough) / 2
@@ -58,10 +59,10 @@ class Shard:
 def _cuts(jobs: Sequence[Job], seconds: Sequence[float], most: float) -> list[int]:
     """Where each shard begins, if none may take longer than `most` unless by a single job."""
     cuts: list[int] = []
-    load, network = 0.0, None
+    load, architecture = 0.0, None
     for index, job in enumerate(jobs):
-        more = seconds[index] + COMPILE_SECONDS * (job.population.first.network != network)
-        network = job.population.first.network
+        more = seconds[index] + COMPILE_SECONDS * (job.population.first.architecture != architecture)
+        architecture = job.population.first.architecture
         if not cuts or load + more > most:
             cuts.append(index)
             load, more = 0.0, seconds[index] + COMPILE_SECONDS

@@ -4,9 +4,9 @@ import math
 import shlex
 from pathlib import Path
 
-from regsearch.data import Shape
-from regsearch.runner.plan import data_memory
-from regsearch.spec.study import Spec
+from regsearch.data import Facts
+from regsearch.runner.plan import count_data_bytes
+from regsearch.spec import Spec
 
 BASE_GIB = 2
 """Memory of a worker besides what its networks and images take: TensorFlow, and what it compiled."""
@@ -75,7 +75,7 @@ regsearch run {spec} --out {out} --cluster "$address" --tls-ca "$secrets/cert.pe
 """
 
 
-def array(spec: Spec, shape: Shape, path: Path, out: Path, count: int) -> str:
+def array(spec: Spec, shape: Facts, path: Path, out: Path, count: int) -> str:
     """A job array of `count` shards.
 
     Args:
@@ -90,14 +90,14 @@ def array(spec: Spec, shape: Shape, path: Path, out: Path, count: int) -> str:
     return f"{head}\n{_SHARDS.format(spec=shlex.quote(str(path)), out=shlex.quote(str(out)), count=count)}{_END}"
 
 
-def workers(spec: Spec, shape: Shape, path: Path, out: Path, count: int) -> str:
+def workers(spec: Spec, shape: Facts, path: Path, out: Path, count: int) -> str:
     """One job: a scheduler, `count` workers, and the command that drives them; see `array`."""
     what = f"Trains {path} on {count} Dask workers, one a core or GPU."
     head = _head(spec, shape, what, f"#SBATCH --ntasks={count}", f"regsearch-{spec.name}.log")
     return f"{head}\n{_DASK.format(spec=shlex.quote(str(path)), out=shlex.quote(str(out)), count=count)}{_END}"
 
 
-def _head(spec: Spec, shape: Shape, what: str, size: str, log: str) -> str:
-    images = COPIES * data_memory(spec, shape) / 2**30
+def _head(spec: Spec, shape: Facts, what: str, size: str, log: str) -> str:
+    images = COPIES * count_data_bytes(spec, shape) / 2**30
     memory = math.ceil(round(spec.training.memory_gib + images, 1)) + BASE_GIB
     return _HEAD.format(what=what, name=f"regsearch-{spec.name}", size=size, memory=memory, log=log)

@@ -7,20 +7,20 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from math import ceil
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
-from regsearch.data import Arrays, Shape, Split
-from regsearch.engine import backend
+from regsearch import engine
+from regsearch.data import Arrays, Facts, Split
+from regsearch.engine import Job
 from regsearch.errors import RegsearchError
-from regsearch.grid.cells import Network, Population
+from regsearch.grid import Architecture, Population
 from regsearch.runner import dispatch, workers
-from regsearch.runner.interrupt import at_checkpoints, checkpoint
-from regsearch.runner.jobs import Job
-from regsearch.spec.study import Spec, Training
+from regsearch.runner.pace import count_images
+from regsearch.runner.signals import Signals
+from regsearch.spec import Spec, Training
 
 SAMPLES_OF_ONE, SAMPLES_OF_MANY = 2, 4
 """Networks timed where one architecture is trained at several widths, and where each has layers of its own."""
@@ -59,35 +59,33 @@ class Timings:
         memory: bytes that the largest worker process took.
     """
 
-    networks: tuple[Timing, ...]
+    architectures: tuple[Timing, ...]
     overhead: float
     memory: int
 
 
 def samples(jobs: Sequence[Job], most: int) -> list[Job]:
     """The jobs to time: of each network the first, then the smallest, the largest and some evenly between."""
-    firsts: dict[Network, Job] = {}
+    firsts: dict[Architecture, Job] = {}
     for job in jobs:
-        firsts.setdefault(job.population.first.network, job)
+        firsts.setdefault(job.population.first.architecture, job)
     ordered = sorted(firsts.values(), key=lambda job: job.size.work * job.members)
     picked = np.linspace(0, len(ordered) - 1, min(most, len(ordered)))
     return [ordered[round(at)] for at in picked]
 
 
-def images(steps: int, batch_size: int, validation: int) -> int:
-    """The images of one epoch, counted forwards: a training image goes forwards and, at twice that, back."""
-    return 3 * batch_size * steps + validation
-
-
-def measure(spec: Spec, shape: Shape, jobs: Sequence[Job], processes: int, started: float) -> Timings:
+def measure(
+    spec: Spec, facts: Facts, jobs: Sequence[Job], processes: int, started: float, signals: Signals
+) -> Timings:
     """Times sample populations in every worker at once, as they would train; on made-up images.
 
     Args:
         spec: the study.
-        shape: of its images.
+        facts: of its dataset.
         jobs: what is to be trained.
         processes: worker processes; 0 for this one.
         started: when the command started, by `time.perf_counter`.
+        signals: what may ask it to stop.
 
     Raises:
         RegsearchError: a sample could not be trained.
@@ -95,20 +93,20 @@ def measure(spec: Spec, shape: Shape, jobs: Sequence[Job], processes: int, start
     began = time.time() - (time.perf_counter() - started)
     chosen = samples(jobs, SAMPLES_OF_ONE if spec.architecture else SAMPLES_OF_MANY)
     threads, device = chosen[0].threads, chosen[0].device
-    with at_checkpoints(), workers.pool(processes, device, threads) as ready:
-        backend.start(threads, device)
+    with signals.deferred(), workers.pool(processes, device, threads, signals.raise_if_stopped) as ready:
+        engine.start(threads, device)
         from regsearch.runner import tuner  # noqa: F401 - a run imports it too
 
         futures = []
         for worker in range(max(1, processes)):
             turn = worker % len(chosen)  # each worker starts with another, as its first takes longer to compile
-            futures.append(ready.executor.submit(_time_all, spec, shape, chosen[turn:] + chosen[:turn]))
+            futures.append(ready.submit(_time_all, spec, facts, chosen[turn:] + chosen[:turn]))
         while wait(futures, timeout=dispatch.POLL_SECONDS).not_done:
-            checkpoint()
+            signals.raise_if_stopped()
         try:
             found = [future.result() for future in futures]
         except Exception as error:
-            name = ", ".join(job.population.first.network.name for job in chosen)
+            name = ", ".join(job.population.first.architecture.name for job in chosen)
             raise RegsearchError(
                 f"expected sample populations of {name} to train, got: {error or type(error).__name__}. "
                 "Is there memory for them? See training.memory_gib and --workers."
@@ -125,10 +123,10 @@ def combined(found: Sequence[Sequence[Timing]]) -> tuple[tuple[Timing, ...], flo
     Args:
         found: each worker's timings, in the order in which it took them.
     """
-    networks: dict[float, list[Timing]] = {}
+    architectures: dict[float, list[Timing]] = {}
     for timing in (timing for timings in found for timing in timings):
-        networks.setdefault(timing.work, []).append(timing)
-    compiling = {work: min(timing.compile for timing in timings) for work, timings in networks.items()}
+        architectures.setdefault(timing.work, []).append(timing)
+    compiling = {work: min(timing.compile for timing in timings) for work, timings in architectures.items()}
     warming = statistics.mean(timings[0].compile - compiling[timings[0].work] for timings in found)
     means = (
         Timing(
@@ -137,7 +135,7 @@ def combined(found: Sequence[Sequence[Timing]]) -> tuple[tuple[Timing, ...], flo
             start=statistics.mean(timing.start for timing in timings),
             image=statistics.mean(timing.image for timing in timings),
         )
-        for work, timings in sorted(networks.items())
+        for work, timings in sorted(architectures.items())
     )
     return tuple(means), warming
 
@@ -152,35 +150,34 @@ class _Timed:
     timings: list[Timing]
 
 
-def _time_all(spec: Spec, shape: Shape, jobs: list[Job]) -> _Timed:
+def _time_all(spec: Spec, facts: Facts, jobs: list[Job], raise_if_stopped: Callable[[], None]) -> _Timed:
     """Times each job's network, in a worker, once the engine is imported."""
-    backend.start(jobs[0].threads, jobs[0].device)
-    samples = [_Sample.of(spec, shape, job) for job in jobs]
-    samples[0].trainer()
+    engine.start(jobs[0].threads, jobs[0].device)
+    samples = [_Sample.of(spec, facts, job) for job in jobs]
     began = time.time()
-    timings = [_time(sample) for sample in samples]
+    timings = [_time(sample, raise_if_stopped) for sample in samples]
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return _Timed(began, time.time(), memory, timings)
 
 
-def _time(sample: "_Sample") -> Timing:
+def _time(sample: "_Sample", raise_if_stopped: Callable[[], None]) -> Timing:
     """Times a first epoch, which compiles, a second one alone, and one with others after it."""
-    train = sample.trainer()
-    compiling, alone = _seconds(train, 1), _seconds(train, 1)
+
+    def seconds(epochs: int) -> float:
+        started = time.perf_counter()
+        training = sample.training.model_copy(update={"epochs": epochs})
+        engine.train(sample.job, sample.split, training, raise_if_stopped)
+        return time.perf_counter() - started
+
+    compiling, alone = seconds(1), seconds(1)
     more = min(MOST_EPOCHS, ceil(SECONDS / max(alone, 1e-3)))
-    epoch = max(0.0, _seconds(train, 1 + more) - alone) / more
+    epoch = max(0.0, seconds(1 + more) - alone) / more
     return Timing(
         work=float(sample.job.size.work * sample.job.members),
         compile=max(0.0, compiling - alone),
         start=max(0.0, alone - epoch),
         image=epoch / sample.images,
     )
-
-
-def _seconds(train: Callable[[int], Any], epochs: int) -> float:
-    started = time.perf_counter()
-    train(epochs)
-    return time.perf_counter() - started
 
 
 @dataclass(frozen=True)
@@ -192,16 +189,16 @@ class _Sample:
     training: Training
 
     @classmethod
-    def of(cls, spec: Spec, shape: Shape, job: Job) -> Self:
+    def of(cls, spec: Spec, facts: Facts, job: Job) -> Self:
         """The sample of a job."""
         size, batch = job.population.first.train_size, spec.training.batch_size
         steps = spec.training.steps(size)
-        work = job.size.work * job.members * images(steps, batch, spec.dataset.validation)
+        work = job.size.work * job.members * count_images(spec, size)
         share = min(1.0, EPOCH_WORK / work)
         steps = max(min(steps, FEWEST_STEPS), int(steps * share))
         size = min(size, steps * batch)
         cells = tuple(replace(cell, train_size=size, learning_rate=1e-9) for cell in job.population.cells)
-        seen = shape.at(job.population.first.network.width)
+        seen = facts.at(job.population.first.architecture.width)
         made_up = np.random.default_rng(0)
 
         def some(count: int) -> Arrays:
@@ -219,26 +216,4 @@ class _Sample:
     def images(self) -> int:
         """Those of one epoch, counted forwards."""
         steps = self.training.steps(len(self.split.train[0]))
-        return images(steps, self.training.batch_size, len(self.split.validation[0]))
-
-    def trainer(self) -> Callable[[int], Any]:
-        """What trains it for a number of epochs; the population engine compiles when it is first called."""
-        job, split = self.job, self.split
-        if job.engine == "reference":
-            from regsearch.engine import reference
-
-            def fit(epochs: int) -> Any:
-                return reference.train(job.population, split, self.training.model_copy(update={"epochs": epochs}))
-
-            return fit
-        from regsearch.engine.population.training import Trainer
-
-        height, width, channels = split.train[0].shape[1:]
-        network = job.population.first.network
-
-        @lru_cache(maxsize=1)
-        def trainer() -> Trainer:
-            settings = (job.members, self.training, job.size, job.device, job.lowering)
-            return Trainer(network, (height, width, channels), split.classes, split.loss, *settings)
-
-        return lambda epochs: trainer().run(job.population, split, epochs)
+        return 3 * self.training.batch_size * steps + len(self.split.validation[0])

@@ -4,8 +4,7 @@ The ledger is the truth. Keras Tuner's own state is rebuilt from it at the start
 `keras_tuner/` in the results folder, for those who know its tools (`results_summary()` and friends).
 """
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,17 +14,13 @@ import keras_tuner as kt
 import tensorflow as tf
 from keras_tuner.engine import trial as kt_trial
 
-from regsearch.data import Shape
-from regsearch.engine.plain import build
-from regsearch.grid.cells import Cell
-from regsearch.grid.costs import weigh
-from regsearch.ledger.ledger import unusable
-from regsearch.ledger.records import Record, Trial
-from regsearch.runner.jobs import Job
-from regsearch.spec.penalties import NONE
+from regsearch.data import Facts
+from regsearch.engine import build
+from regsearch.grid import Cell, weigh
+from regsearch.ledger import Trial, unusable
+from regsearch.spec import NONE
 
 FOLDER = "keras_tuner"
-SAVE_SECONDS = 5.0
 
 
 @contextmanager
@@ -106,9 +101,9 @@ class GridOracle(kt.Oracle):
 
 
 class GridTuner(kt.Tuner):
-    """Trains the grid, a population at a time."""
+    """The search as Keras Tuner's own tools know it; `GridSearch` drives it."""
 
-    def __init__(self, folder: Path, shape: Shape) -> None:
+    def __init__(self, folder: Path, shape: Facts) -> None:
         """Starts a search over no cells yet.
 
         Args:
@@ -133,43 +128,11 @@ class GridTuner(kt.Tuner):
                 self.oracle.end(rows[cell.trial])
         self.oracle.save_unsaved()
 
-    def search(
-        self,
-        jobs: Iterable[Job],
-        train: Callable[[Iterable[Job]], Iterable[list[Record]]],
-        keep: Callable[[list[Record]], None],
-    ) -> None:
-        """Trains populations and keeps their records.
-
-        Args:
-            jobs: the populations that are missing.
-            train: trains them, here or on workers, and gives each one's records as it ends.
-            keep: writes the records of one population; called before Keras Tuner hears of them.
-        """
-
-        def handed_out() -> Iterable[Job]:
-            for job in jobs:
-                for cell in job.population.cells:
-                    self.oracle.begin(cell)
-                yield job
-
-        saved = time.monotonic()
-        try:
-            for records in train(handed_out()):
-                keep(records)
-                for record in records:
-                    self.oracle.end(record.trial)
-                if time.monotonic() - saved >= SAVE_SECONDS:
-                    self.oracle.save_unsaved()
-                    saved = time.monotonic()
-        finally:
-            self.oracle.save_unsaved()
-
 
 class GridHyperModel(kt.HyperModel):
     """A trial's network from its hyperparameters, for `tuner.hypermodel.build(best_hyperparameters)`."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Facts) -> None:
         super().__init__()
         self.shape = shape
         self.cells: dict[tuple[Any, ...], Cell] = {}
@@ -181,9 +144,9 @@ class GridHyperModel(kt.HyperModel):
     def build(self, hp: kt.HyperParameters) -> keras.Sequential:
         """The untrained network, with its regularizers."""
         cell = self.cells[tuple(hp.get(name) for name in _AXES)]
-        seen = self.shape.at(cell.network.width)
-        l1, l2, _ = cell.shares(weigh(cell.network, seen.image, seen.classes).penalised)
-        return build(cell.network, seen.image, seen.classes, cell.seed, lambda: keras.regularizers.L1L2(l1, l2))
+        seen = self.shape.at(cell.architecture.width)
+        l1, l2, _ = cell.shares(weigh(cell.architecture, seen.image, seen.classes).penalised)
+        return build(cell.architecture, seen.image, seen.classes, cell.seed, l1, l2)
 
 
 _AXES = ("architecture", "penalty", "lambda", "learning_rate", "train_size", "seed")
@@ -191,7 +154,7 @@ _AXES = ("architecture", "penalty", "lambda", "learning_rate", "train_size", "se
 
 def _values(cell: Cell) -> dict[str, Any]:
     """A cell as Keras Tuner's hyperparameters."""
-    values = (cell.network.name, cell.penalty_name, cell.lam, cell.learning_rate, cell.train_size, cell.seed)
+    values = (cell.architecture.name, cell.penalty_name, cell.lam, cell.learning_rate, cell.train_size, cell.seed)
     return dict(zip(_AXES, values, strict=True))
 
 

@@ -1,6 +1,6 @@
 """The workers of this machine: this process itself, or processes of their own run by Dask, one a core or GPU.
 
-Either way a pool is a `concurrent.futures` executor. The driver alone writes the ledger; a worker gets a job and
+The driver alone writes the ledger; a worker gets a job and
 gives records back.
 """
 
@@ -8,7 +8,7 @@ import logging
 import signal
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +17,7 @@ import dask
 from distributed import Client, Nanny, Scheduler, Security, SpecCluster, WorkerPlugin, get_worker
 from distributed.worker import thread_state
 
-from regsearch.engine import backend
-from regsearch.runner import interrupt
+from regsearch import engine
 
 QUIET = {
     "distributed.scheduler.worker-saturation": 1.0,  # a dead worker loses one task, not a queue of them
@@ -38,40 +37,58 @@ class Workers:
     """Workers that are ready to train.
 
     Attributes:
-        executor: takes populations.
-        count: how many there are; 0 for this process itself.
-        ahead: how many populations to hand out at a time.
+        submit: hands out a task and its arguments, to which whoever runs it adds a function, called often, that
+            raises what ends it early.
+        ahead: how many tasks to hand out at a time; asked each time, as workers may come and go.
     """
 
-    executor: Executor
-    count: int
+    submit: Callable[..., Future[Any]]
     ahead: Callable[[], int]
 
 
-class Inline(Executor):
-    """Runs each task in this process when it is submitted."""
+class UnwantedError(Exception):
+    """Nobody waits any more for what is in training here."""
 
-    def submit(self, task: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
-        """Runs the task; what it raises is the future's."""
+
+def inline(raise_if_stopped: Callable[[], None]) -> Workers:
+    """This process itself: it runs each task when it is submitted."""
+
+    def submit(task: Callable[..., Any], *arguments: Any) -> Future[Any]:
         future: Future[Any] = Future()
         try:
-            future.set_result(task(*arguments, **named))
+            future.set_result(task(*arguments, raise_if_stopped))
         except Exception as error:
             future.set_exception(error)
         return future
 
+    return Workers(submit, lambda: 1)
+
+
+def remote(client: Client, ahead: Callable[[], int]) -> Workers:
+    """The workers of a Dask client."""
+    executor = client.get_executor(pure=False)
+    return Workers(lambda task, *arguments: executor.submit(_run_if_wanted, task, *arguments), ahead)
+
+
+def _run_if_wanted(task: Callable[..., Any], *arguments: Any) -> Any:
+    """Runs a task in a worker, until nobody waits for it any more: no signal reaches work elsewhere."""
+    return task(*arguments, _raise_if_unwanted)
+
 
 @contextmanager
-def pool(count: int, device: str, threads: int) -> Iterator[Workers]:
+def pool(
+    count: int, device: str, threads: int, raise_if_stopped: Callable[[], None] = lambda: None
+) -> Iterator[Workers]:
     """A pool of workers on this machine: this process itself, or `count` processes of their own.
 
     Args:
         count: 0 for this process; else one process each, with one GPU each where `device` is `GPU`.
         device: `CPU` or `GPU`.
         threads: computing threads of each; 0 leaves the number to TensorFlow.
+        raise_if_stopped: called often while this process trains.
     """
     if count == 0:
-        yield Workers(Inline(), 0, lambda: 1)
+        yield inline(raise_if_stopped)
         return
     settings = QUIET | {
         "distributed.nanny.pre-spawn-environ": {
@@ -80,7 +97,7 @@ def pool(count: int, device: str, threads: int) -> Iterator[Workers]:
             "DASK_LOGGING__DISTRIBUTED": "critical",
         },
     }
-    gpus = backend.gpus() if device == "GPU" else []
+    gpus = engine.gpus() if device == "GPU" else []
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with dask.config.set(settings):
         # A certificate of this run's own: other users of this machine reach the loopback address too.
@@ -104,7 +121,7 @@ def pool(count: int, device: str, threads: int) -> Iterator[Workers]:
             ThreadPoolExecutor(1) as meanwhile,  # workers import TensorFlow while the driver does
         ):
             meanwhile.submit(prepare, client, Prepared(threads, device, ours=True))
-            yield Workers(client.get_executor(pure=False), count, lambda: 2 * count)
+            yield remote(client, lambda: 2 * count)
 
 
 def prepare(client: Client, plugin: WorkerPlugin) -> None:
@@ -117,26 +134,23 @@ class Prepared(WorkerPlugin):
     """Makes a worker, also one that replaces a dead one, ready for its first task."""
 
     def __init__(self, threads: int, device: str, ours: bool = False) -> None:
-        """Takes the settings of `backend.start`, and whether the worker is one that we started."""
+        """Takes the settings of `engine.start`, and whether the worker is one that we started."""
         self.threads, self.device, self.ours = threads, device, ours
         self.name = f"regsearch-{uuid.uuid4()}"  # another run may use the same workers
 
     def setup(self, worker: Any) -> None:
-        """Leaves SIGINT to the driver that started it, imports TensorFlow, and lets training ask if it is wanted."""
+        """Leaves SIGINT to the driver that started it, and imports TensorFlow."""
         if self.ours:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-        backend.start(self.threads, self.device)
-        interrupt.ask_at_checkpoints(_unwanted)
+        engine.start(self.threads, self.device)
 
 
-def _unwanted() -> bool:
-    """Whether nobody waits for the task that runs in this thread: its driver left, or the worker is closing.
+def _raise_if_unwanted() -> None:
+    """Raises `UnwantedError` in a task that nobody waits for: its driver left, or the worker is closing.
 
     Dask cannot stop a task that runs; training asks between epochs.
     """
-    key = getattr(thread_state, "key", None)
-    if key is None:  # not in a task
-        return False
     worker = get_worker()
-    task = worker.state.tasks.get(key)
-    return task is None or task.state == "cancelled" or worker.status.name in ("closing", "closed")
+    task = worker.state.tasks.get(thread_state.key)
+    if task is None or task.state == "cancelled" or worker.status.name in ("closing", "closed"):
+        raise UnwantedError

@@ -33,7 +33,7 @@ KEYS = {
         "exponent": "Of planted data: the best lambda goes with the number of weights to this power: -1, 0 or 1.",
         "draws": "Of planted data: how many studies the seeds are parted into.",
     },
-    "Architecture": {
+    "ScaledArchitecture": {
         "widths": "The widths; sizes of layers may be multiples of `width`.",
         "layers": "Keras's layers with Keras's arguments. The last gives one number a class: `units: classes`.",
     },

@@ -125,7 +125,7 @@ class Dataset(Section):
         return self
 
 
-class Architecture(Section):
+class ScaledArchitecture(Section):
     """One architecture at several widths."""
 
     widths: Annotated[tuple[Positive, ...], NonEmpty, Distinct]
@@ -283,7 +283,7 @@ class Spec(Section):
 
     name: Name
     dataset: Dataset
-    architecture: Architecture | None = None
+    architecture: ScaledArchitecture | None = None
     architectures: Annotated[tuple[NamedArchitecture, ...], NonEmpty] | None = None
     grid: Grid
     training: Training
@@ -320,7 +320,7 @@ class Spec(Section):
 
 
 SECTIONS: dict[str, type[Section]] = {
-    "dataset": Dataset, "architecture": Architecture, "architectures": NamedArchitecture, "grid": Grid,
+    "dataset": Dataset, "architecture": ScaledArchitecture, "architectures": NamedArchitecture, "grid": Grid,
     "training": Training, "early_stopping": EarlyStopping, ":range": LambdaRange, **LAYERS, **OPTIMIZERS,
     **PENALTIES, **SCHEDULES,
 }  # fmt: skip
@@ -414,6 +414,6 @@ def _trials(spec: Spec) -> int:
     """The number of networks to train, without listing them."""
     lambdas = spec.grid.lambda_values()
     positive = sum(value > 0 for value in lambdas)
-    networks = len(spec.architecture.widths) if spec.architecture else len(spec.architectures or ())
-    axes = networks * len(spec.grid.seed_values()) * len(spec.learning_rates()) * len(spec.train_sizes() or (0,))
+    architectures = len(spec.architecture.widths) if spec.architecture else len(spec.architectures or ())
+    axes = architectures * len(spec.grid.seed_values()) * len(spec.learning_rates()) * len(spec.train_sizes() or (0,))
     return axes * (positive * len(spec.grid.penalties) + (0.0 in lambdas))

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from regsearch.analysis.best_lambda import best_lambda, one_se_set
-from regsearch.analysis.curves import curves, shared
-from regsearch.analysis.response import paired_errors, response
+from regsearch.analysis.best_lambda import find_best_lambdas, one_se_set
+from regsearch.analysis.curves import make_curves, shared
+from regsearch.analysis.response import average_response, paired_errors
 
 LAMBDAS = 10.0 ** np.arange(-4, 1.1, 0.5)
 
@@ -31,7 +31,7 @@ def made_up(loss, lambdas=LAMBDAS, seeds=5, noise=0.0, level=0.5, zero=2.0, pena
 
 
 def answer(*args, **kwargs):
-    ((_, row),) = best_lambda(list(curves(made_up(*args, **kwargs)))).iterrows()
+    ((_, row),) = find_best_lambdas(list(make_curves(made_up(*args, **kwargs)))).iterrows()
     return row
 
 
@@ -84,7 +84,7 @@ def test_no_benefit_where_lambda_0_is_as_good():
 def test_one_seed_cannot_show_a_benefit_and_has_no_interval():
     assert answer(bowl(0.01), seeds=1)["status"] == "no_benefit"
     trials = made_up(bowl(0.01), seeds=1).query("`lambda` > 0")
-    ((_, row),) = best_lambda(list(curves(trials))).iterrows()
+    ((_, row),) = find_best_lambdas(list(make_curves(trials))).iterrows()
     assert row["best_lambda"] == pytest.approx(0.01)
     assert pd.isna(row["best_lambda_low"])
     assert pd.isna(row["best_lambda_high"])
@@ -94,8 +94,8 @@ def test_one_seed_cannot_show_a_benefit_and_has_no_interval():
 def test_a_seed_without_every_lambda_does_not_count_and_drops_no_lambda(lam):
     trials = made_up(bowl(0.01), zero=1.0, noise=0.05)
     gap = (trials["seed"] == 2) & np.isclose(trials["lambda"], lam)
-    ((_, row),) = best_lambda(list(curves(trials[~gap]))).iterrows()
-    ((_, whole),) = best_lambda(list(curves(trials[trials["seed"] != 2]))).iterrows()
+    ((_, row),) = find_best_lambdas(list(make_curves(trials[~gap]))).iterrows()
+    ((_, whole),) = find_best_lambdas(list(make_curves(trials[trials["seed"] != 2]))).iterrows()
     assert row["seeds"] == 4
     assert row["status"] == whole["status"] == "no_benefit"
     assert row["best_grid_lambda"] == whole["best_grid_lambda"]
@@ -125,9 +125,9 @@ def test_lambdas_that_any_seed_diverged_with_are_no_candidates():
         "diverged",
         np.nan,
     ]
-    ((_, row),) = best_lambda(list(curves(trials))).iterrows()
+    ((_, row),) = find_best_lambdas(list(make_curves(trials))).iterrows()
     assert not np.isclose(row["best_grid_lambda"], 0.01)
-    table = response(list(curves(trials)))
+    table = average_response(list(make_curves(trials)))
     assert table.loc[np.isclose(table["lambda"], 0.01), "diverged_share"].tolist() == [0.2]
 
 
@@ -135,7 +135,7 @@ def test_lambda_0_serves_every_penalty():
     trials = pd.concat([made_up(bowl(0.01)), made_up(bowl(0.01), penalty="l1").query("`lambda` > 0")])
     both = shared(trials)
     assert both.query("`lambda` == 0").groupby("penalty").size().to_dict() == {"l1": 5, "l2": 5}
-    table = response(list(curves(trials)))
+    table = average_response(list(make_curves(trials)))
     assert len(table) == 2 * (1 + len(LAMBDAS))
     zero = table.query("`lambda` == 0")
     assert zero["validation_loss"].nunique() == 1
@@ -144,14 +144,14 @@ def test_lambda_0_serves_every_penalty():
 def test_failed_trials_and_those_not_trained_yet_are_left_out():
     trials = made_up(bowl(0.01))
     trials.loc[trials["seed"] == 0, "status"] = "failed"
-    assert response(list(curves(trials)))["seeds"].unique().tolist() == [4]
+    assert average_response(list(make_curves(trials)))["seeds"].unique().tolist() == [4]
     few = made_up(bowl(0.01)).iloc[:7]
-    assert response(list(curves(few)))["seeds"].unique().tolist() == [1]
+    assert average_response(list(make_curves(few)))["seeds"].unique().tolist() == [1]
 
 
 def test_no_trials_make_empty_tables():
     empty = made_up(bowl(0.01)).iloc[:0]
-    assert len(response(list(curves(empty)))) == len(best_lambda(list(curves(empty)))) == 0
+    assert len(average_response(list(make_curves(empty)))) == len(find_best_lambdas(list(make_curves(empty)))) == 0
 
 
 def test_paired_errors_are_those_of_the_differences():

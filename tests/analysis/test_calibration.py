@@ -3,20 +3,19 @@
 import numpy as np
 import pandas as pd
 import pytest
-from calibration import calibrate
 from scipy import stats
 
-from regsearch.analysis.calibration import calibration, summary
+from regsearch.analysis.calibration import calibrate, summary
 
 STUDIES = 80
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["whole", "edge"])
-@pytest.mark.parametrize("networks", [4, 6, 8])
+@pytest.mark.parametrize("architectures", [4, 6, 8])
 @pytest.mark.parametrize("exponent", [0.0, -1.0])
-def test_the_interval_holds_the_truth_as_often_as_it_says_and_the_wrong_claim_is_rare(kind, networks, exponent):
-    found = calibrate(STUDIES, networks, exponent, kind)
+def test_the_interval_holds_the_truth_as_often_as_it_says_and_the_wrong_claim_is_rare(kind, architectures, exponent):
+    found = calibrate_made_up(STUDIES, architectures, exponent, kind)
     fitted = found["fitted"]
     # What 95 % coverage gives in that many studies, but once in a thousand times.
     least = stats.binom.ppf(0.001, fitted, 0.95) / fitted
@@ -50,12 +49,12 @@ def trials(exponent, seeds=6, noise=0.02):
 
 
 def test_seeds_are_parted_into_draws_that_are_analysed_on_their_own():
-    (row,) = calibration(trials(-1.0), -1.0, draws=3).to_dict("records")
+    (row,) = calibrate(trials(-1.0), -1.0, draws=3).to_dict("records")
     assert (row["draws"], row["seeds"], row["fitted"]) == (3, 2, 3)
     assert row["mean_exponent"] == pytest.approx(-1.0, abs=0.02)
     assert row["bias"] == pytest.approx(row["mean_exponent"] + 1.0)
     assert row["inverse"] + row["power"] == 3
-    (other,) = calibration(trials(-1.0), 0.0, draws=1).to_dict("records")
+    (other,) = calibrate(trials(-1.0), 0.0, draws=1).to_dict("records")
     assert other["coverage"] == 0
 
 
@@ -73,5 +72,5 @@ def test_what_has_no_interval_counts_as_undetermined_alone():
 
 
 def test_other_penalties_have_no_planted_exponent_and_no_row():
-    assert calibration(trials(0.0).replace({"penalty": {"l2": "l1"}}), 0.0, draws=2).empty
-    assert calibration(trials(0.0).iloc[:0], 0.0, draws=2).empty
+    assert calibrate(trials(0.0).replace({"penalty": {"l2": "l1"}}), 0.0, draws=2).empty
+    assert calibrate(trials(0.0).iloc[:0], 0.0, draws=2).empty

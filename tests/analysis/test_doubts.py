@@ -5,8 +5,8 @@ import pandas as pd
 from test_scaling import table
 
 from regsearch.analysis import mechanism, stability, transfer
-from regsearch.analysis.doubts import doubts
-from regsearch.analysis.scaling import scaling
+from regsearch.analysis.doubts import list_doubts
+from regsearch.analysis.scaling import fit_scaling
 from regsearch.analysis.verdict import Tables
 
 
@@ -14,12 +14,12 @@ def told(best, missing=0, short=np.nan, stopped_early=False):
     limits = best[["architecture", "penalty", "learning_rate", "train_size"]].assign(under_trained_below=short)
     tables = Tables(
         best,
-        scaling(best),
+        fit_scaling(best),
         pd.DataFrame(columns=transfer.COLUMNS),
         limits.reindex(columns=stability.COLUMNS),
         pd.DataFrame(columns=mechanism.COLUMNS),
     )
-    return doubts(tables, missing, 100, stopped_early)
+    return list_doubts(tables, missing, 100, stopped_early)
 
 
 def good(**columns):

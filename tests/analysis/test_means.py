@@ -6,7 +6,6 @@ import pytest
 from conftest import parsed_text
 
 from regsearch import study
-from regsearch.cli.display import Silent
 
 SPEC = """
 name: means
@@ -30,7 +29,7 @@ training:
 
 @pytest.mark.slow
 def test_the_best_lambda_of_a_mean_goes_with_one_power_of_the_weights_more(tmp_path):
-    study.run(parsed_text(SPEC), tmp_path, Silent(), study.How())
+    study.run(parsed_text(SPEC), tmp_path, study.Settings())
     table = pd.read_csv(tmp_path / "scaling.csv")
     fitted = table[table["against"] == "penalised_weights"].set_index("penalty")["exponent"]
     assert fitted["l2_mean"] - fitted["l2"] == pytest.approx(1, abs=0.15)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from regsearch.analysis.scaling import bounds, scaling, verdict
+from regsearch.analysis.scaling import find_bounds, fit_scaling, judge
 
 WEIGHTS = np.array([300, 1000, 3000, 10_000, 30_000, 100_000])
 NOISE = np.array([0.05, -0.08, 0.06, 0.03, -0.07, 0.01])
@@ -26,7 +26,7 @@ def table(exponent, noise=NOISE, weights=WEIGHTS, status="interior", **columns):
 
 
 def row(best, against="trainable_weights"):
-    ((_, found),) = (table := scaling(best))[table["against"] == against].iterrows()
+    ((_, found),) = (table := fit_scaling(best))[table["against"] == against].iterrows()
     return found
 
 
@@ -52,7 +52,7 @@ def test_the_fit_is_least_squares_with_its_t_interval_and_draws_the_line():
 
 def test_against_the_width_the_exponent_is_twice_that_against_the_weights():
     assert row(table(-0.5), "width")["exponent"] == pytest.approx(2 * row(table(-0.5))["exponent"])
-    assert set(scaling(table(0.0).assign(width=pd.NA))["against"]) == {"trainable_weights", "penalised_weights"}
+    assert set(fit_scaling(table(0.0).assign(width=pd.NA))["against"]) == {"trainable_weights", "penalised_weights"}
 
 
 def test_the_claim_that_holds_has_the_lowest_aicc():
@@ -74,14 +74,14 @@ def test_four_networks_cannot_tell_0_from_a_quarter_and_have_no_aicc_of_a_free_p
     (-np.inf, -0.3, "undetermined"), (-0.4, np.inf, "undetermined"), (0.1, np.inf, "power"),
 ])  # fmt: skip
 def test_a_claim_needs_an_interval_that_holds_it_and_lies_close(low, high, claim):
-    assert verdict(low, high) == claim
+    assert judge(low, high) == claim
 
 
 def test_an_optimum_at_an_edge_is_beyond_the_middle_of_the_last_step():
     best = table(0.0)
     best.loc[0, "status"], best.loc[5, "status"], best.loc[2, "status"] = "left_edge", "right_edge", "no_benefit"
     best.loc[[0, 2, 5], "best_lambda"] = np.nan
-    low, high = bounds(best)
+    low, high = find_bounds(best)
     grid = np.log(best["best_grid_lambda"])
     assert (low[0], high[0]) == (-np.inf, pytest.approx(grid[0] + np.log(1.8) / 2))
     assert (low[5], high[5]) == (pytest.approx(grid[5] - np.log(1.8) / 2), np.inf)
@@ -109,13 +109,15 @@ def test_without_optima_enough_nothing_is_claimed():
     assert found["verdict"] == "undetermined"
     assert (found["points"], found["censored"]) == (6, 4)
     assert found[["exponent", "exponent_low", "aicc_constant"]].isna().all()
-    assert scaling(best.iloc[:1]).empty
-    assert scaling(best.iloc[:0]).empty
+    assert fit_scaling(best.iloc[:1]).empty
+    assert fit_scaling(best.iloc[:0]).empty
 
 
 def test_each_penalty_rate_and_size_has_rows_of_its_own():
     both = pd.concat([table(0.0), table(-1.0, penalty="l1"), table(-0.5, learning_rate=0.2)])
-    found = scaling(both).query("against == 'trainable_weights'").set_index(["penalty", "learning_rate"])["verdict"]
+    found = (
+        fit_scaling(both).query("against == 'trainable_weights'").set_index(["penalty", "learning_rate"])["verdict"]
+    )
     assert found.to_dict() == {("l1", 0.1): "inverse", ("l2", 0.1): "constant", ("l2", 0.2): "power"}
 
 
@@ -124,7 +126,7 @@ def test_training_sizes_are_fitted_beside_the_weights():
     parts = [table(-0.5, train_size=size, noise=0.5 * np.roll(NOISE, index)) for index, size in enumerate(sizes)]
     for size, part in zip(sizes, parts, strict=True):
         part["best_lambda"] *= (size / 500) ** -0.8
-    found = scaling(pd.concat(parts))
+    found = fit_scaling(pd.concat(parts))
     joint = found[found["train_size"].isna()].set_index("against")
     assert joint.loc["train_size", "exponent"] == pytest.approx(-0.8, abs=0.05)
     assert joint.loc["penalised_weights", "exponent"] == pytest.approx(-0.5, abs=0.05)

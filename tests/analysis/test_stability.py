@@ -6,7 +6,7 @@ from conftest import parsed_text
 
 from regsearch import data as datasets
 from regsearch.analysis.curves import Curve
-from regsearch.analysis.stability import limit, slowest, stability
+from regsearch.analysis.stability import limit, measure_stability, slowest
 from regsearch.data import planted
 from regsearch.engine.population import training
 from regsearch.grid import cells as grid
@@ -78,7 +78,7 @@ def curve(losses, lambdas=(0.0, 0.1, 1.0, 10.0)):
 
 
 def table(losses, chance=2.0):
-    ((_, row),) = stability([curve(losses)], SGD(), {50: 100}, [penalties.L2()], chance).iterrows()
+    ((_, row),) = measure_stability([curve(losses)], SGD(), {50: 100}, [penalties.L2()], chance).iterrows()
     return row
 
 
@@ -99,7 +99,7 @@ def test_the_table_says_what_was_seen_to_diverge_and_to_collapse():
 def test_a_mean_allows_a_lambda_as_much_larger_as_there_are_weights_and_the_largest_rate_counts():
     calm = curve([[1, 0.5, 0.6, 0.7]])
     mean = Curve(calm.key | {"penalty": "l2_mean"}, calm.lambdas, calm.seeds, calm.scores, calm.diverged)
-    both = stability([calm, mean], SGD(), {50: 100}, [penalties.L2(), penalties.L2Mean()], 2.0, (2.0, 0.5))
+    both = measure_stability([calm, mean], SGD(), {50: 100}, [penalties.L2(), penalties.L2Mean()], 2.0, (2.0, 0.5))
     assert both["predicted_limit"].tolist() == pytest.approx([10 / 2, 8 * 10 / 2])
     assert both["under_trained_below"].tolist() == pytest.approx([3 / 10, 8 * 3 / 10])
 
@@ -135,9 +135,9 @@ training:
 def test_planted_data_diverges_within_a_grid_step_of_the_limit(optimizer, penalty):
     """Full batches, so that training is the descent that the formulas are about."""
     spec = parsed_text(PLANTED.format(optimizer=optimizer, penalty=penalty))
-    (population,) = grid.populations(grid.cells(spec, "population", "planted"), 99)
+    (population,) = grid.make_populations(grid.make_cells(spec, "population", "planted"), 99)
     split = datasets.split(None, spec.dataset, 64, 0, 2)
-    size = next(iter(sizing.measure(spec, datasets.shape(spec)).values()))
+    size = next(iter(sizing.measure(spec, datasets.describe(spec)).values()))
     found = training.train(population, split, spec.training, size, len(population.cells))
     x = split.train[0].reshape(64, -1)
     curvature = 2 / 64 * np.linalg.eigvalsh(x.T @ x).max()

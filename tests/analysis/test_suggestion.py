@@ -7,7 +7,7 @@ from conftest import edited, parsed_text
 from scipy import stats
 from test_scaling import NOISE, WEIGHTS, table
 
-from regsearch.analysis.suggestion import Refusal, Suggestion, asked, suggestions
+from regsearch.analysis.suggestion import Refusal, Suggestion, suggest, suggestions
 from regsearch.errors import ResultsError
 
 
@@ -114,12 +114,12 @@ def test_a_folder_without_any_range_is_one_clear_error():
     with pytest.raises(
         ResultsError, match=r"(?s)results/x: expected a line .* got none:.*l2, .*only 2 of 6 networks"
     ):
-        asked(best, 5000, None, "results/x")
+        suggest(best, 5000, None, "results/x")
     with pytest.raises(ResultsError, match="no network has finished"):
-        asked(best.iloc[:0], 5000, None, "results/x")
+        suggest(best.iloc[:0], 5000, None, "results/x")
     with pytest.raises(ResultsError, match=r"--penalty: expected one with a best lambda here \(l2\), got l1"):
-        asked(best, 5000, "l1", "results/x")
-    given = asked(pd.concat([best, table(0.0, penalty="l1")]), 5000, None, "results/x")
+        suggest(best, 5000, "l1", "results/x")
+    given = suggest(pd.concat([best, table(0.0, penalty="l1")]), 5000, None, "results/x")
     assert [type(one) for one in given] == [Suggestion, Refusal]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from regsearch.analysis.curves import Curve
-from regsearch.analysis.transfer import transfer
+from regsearch.analysis.transfer import measure_transfer
 
 LAMBDAS = np.concatenate([[0.0], 10.0 ** np.arange(-7, 1.01, 0.25)])
 WEIGHTS = {"small": 100, "middle": 1000, "wide": 10_000}
@@ -34,7 +34,7 @@ def row(table, tuned_on, used_on, rule):
 
 @pytest.mark.parametrize(("exponent", "right"), [(0.0, "same"), (-1.0, "inverse")])
 def test_the_rule_that_holds_costs_nothing_and_the_other_what_it_must(exponent, right):
-    table = transfer(curves(exponent))
+    table = measure_transfer(curves(exponent))
     assert len(table) == 3 * 2 * 3
     for tuned, used in [("small", "wide"), ("wide", "small"), ("small", "middle")]:
         assert abs(row(table, tuned, used, right)["regret"]) < 0.02
@@ -45,14 +45,14 @@ def test_the_rule_that_holds_costs_nothing_and_the_other_what_it_must(exponent, 
 
 
 def test_the_fitted_power_is_that_of_the_other_networks():
-    table = transfer(curves(-0.5))
+    table = measure_transfer(curves(-0.5))
     found = row(table, "small", "wide", "fitted")
     assert found["lambda"] == pytest.approx(0.001, rel=1e-6)
-    assert "fitted" not in set(transfer(curves(-0.5, names=("small", "wide")))["rule"])
+    assert "fitted" not in set(measure_transfer(curves(-0.5, names=("small", "wide")))["rule"])
 
 
 def moved_by_inverse(lambdas, tuned_on, used_on):
-    return row(transfer(curves(0.0, lambdas=lambdas)), tuned_on, used_on, "inverse")
+    return row(measure_transfer(curves(0.0, lambdas=lambdas)), tuned_on, used_on, "inverse")
 
 
 def test_a_lambda_above_the_grid_has_no_loss():
@@ -86,7 +86,7 @@ def test_choosing_and_scoring_on_different_seeds_shows_no_gain_that_is_only_nois
         }
         scores = {"validation_loss": losses, "test_loss": losses}
         flat.append(Curve(where, LAMBDAS, np.arange(40), scores, np.zeros(losses.shape, bool)))
-    table = transfer(flat)
+    table = measure_transfer(flat)
     same = table[table["rule"] == "same"]
     assert abs(same["test_loss"].mean()) < 0.15
     chosen_and_scored_alike = np.mean([one.scores["test_loss"].mean(axis=0).min() for one in flat])
@@ -94,16 +94,16 @@ def test_choosing_and_scoring_on_different_seeds_shows_no_gain_that_is_only_nois
 
 
 def test_one_seed_or_one_network_has_no_regret_and_settings_do_not_mix():
-    assert transfer(curves(0.0, seeds=1)).empty
-    assert transfer(curves(0.0, names=("small",))).empty
-    assert transfer([]).empty
-    two = transfer([*curves(0.0), *curves(-1.0, learning_rate=0.2)])
+    assert measure_transfer(curves(0.0, seeds=1)).empty
+    assert measure_transfer(curves(0.0, names=("small",))).empty
+    assert measure_transfer([]).empty
+    two = measure_transfer([*curves(0.0), *curves(-1.0, learning_rate=0.2)])
     assert two.groupby("learning_rate").size().to_dict() == {0.1: 18, 0.2: 18}
     assert row(two[two["learning_rate"] == 0.1], "small", "wide", "same")["regret"] == pytest.approx(0, abs=1e-9)
 
 
 def test_the_same_curves_give_the_same_table():
-    one, two = (transfer(curves(-0.5, noise=0.1, seeds=8)) for _ in range(2))
+    one, two = (measure_transfer(curves(-0.5, noise=0.1, seeds=8)) for _ in range(2))
     assert one.equals(two)
     assert (one["seeds"] == 8).all()
     assert (one["regret_se"] > 0).all()

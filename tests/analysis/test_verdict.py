@@ -5,8 +5,8 @@ import pandas as pd
 from test_scaling import table as optima
 
 from regsearch.analysis import mechanism, stability, transfer
-from regsearch.analysis.scaling import scaling
-from regsearch.analysis.verdict import Tables, verdict
+from regsearch.analysis.scaling import fit_scaling
+from regsearch.analysis.verdict import Tables, write_verdict
 
 NAMES = ("w300", "w100000")
 
@@ -20,10 +20,10 @@ def spoken(best, regrets=(0.25, 0.5, -0.01), seen=None):
     limits = best[["architecture", "penalty", "learning_rate", "train_size"]].assign(
         predicted_limit=10.0, under_trained_below=np.nan, smallest_diverged=np.nan, smallest_collapsed=np.nan
     )
-    return verdict(
+    return write_verdict(
         Tables(
             best,
-            scaling(best),
+            fit_scaling(best),
             pd.DataFrame(rows),
             limits.assign(**(seen or {})).reindex(columns=stability.COLUMNS),
             pd.DataFrame(columns=mechanism.COLUMNS),
@@ -35,7 +35,7 @@ def test_each_claim_is_named_with_its_exponent_interval_and_number_of_networks()
     for exponent, words in ((0.0, "constant. "), (-1.0, "inverse. "), (-0.5, "power. ")):
         best = optima(exponent)
         (sentence,) = spoken(best)
-        fit = scaling(best).iloc[0]
+        fit = fit_scaling(best).iloc[0]
         assert sentence.startswith(f"l2: {words}")
         assert f"N^{fit['exponent']:.2f}" in sentence
         assert f"{fit['exponent_low']:.2f} to {fit['exponent_high']:.2f}, 6 networks" in sentence

@@ -61,12 +61,12 @@ def one_core(width, barrier, answers):
     from regsearch.spec import yaml as source
 
     study = specs.validate(source.parse(spec(width, 20), "work.yaml"))
-    ((network, size),) = sizing.measure(study, datasets.shape(study)).items()
+    ((architecture, size),) = sizing.measure(study, datasets.describe(study)).items()
     members = min(20, size.members("CPU", study.training.memory_gib))
-    cells = [cell for cell in grid.cells(study, "population", "digits") if cell.network == network]
+    cells = [cell for cell in grid.make_cells(study, "population", "digits") if cell.architecture == architecture]
     population = grid.Population(tuple(cells[:members]))
     split = datasets.split(datasets.load(study), study.dataset, cells[0].train_size, 0)
-    trainer = training.Trainer(network, (8, 8, 1), 10, "cross_entropy", members, study.training, size, "CPU")
+    trainer = training.Trainer(architecture, (8, 8, 1), 10, "cross_entropy", members, study.training, size, "CPU")
     trainer.run(population, split, 1)
     x, y, (vx, vy, counted) = *map(tf.constant, split.train), map(tf.constant, training._parts(split.validation))
     order = tf.constant(training.batches(0, 1, len(split.train[0]), study.training.batch_size))

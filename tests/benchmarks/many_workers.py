@@ -22,9 +22,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from regsearch import study
-from regsearch.cli.display import Silent
-from regsearch.ledger.records import Counts, Epoch, completed
-from regsearch.runner import dispatch, jobs
+from regsearch.ledger.records import Counts, Epoch, record_completed
+from regsearch.runner import Silent, dispatch, jobs
 from regsearch.runner.cluster import Cluster
 from regsearch.runner.settings import Site
 from regsearch.runner.workers import Workers
@@ -71,7 +70,7 @@ def asleep(mean: float):
     def work(_, job):
         time.sleep(length(job, mean))
         return [
-            completed(
+            record_completed(
                 cell,
                 Counts(100, 90),
                 [Epoch(cell.trial, n, 1.234567891, 0.1, 1.1, 0.5, 0.3, 12.3456789, 3.45678912) for n in range(41)],
@@ -97,7 +96,7 @@ def dask(count: int):
     """Workers in another process."""
     command = [sys.executable, "-c", CLUSTER, str(count)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as cluster:
-        yield study.How(cluster=Cluster(cluster.stdout.readline().strip()), device="CPU")
+        yield study.Settings(cluster=Cluster(cluster.stdout.readline().strip()), device="CPU")
         cluster.stdin.close()
 
 

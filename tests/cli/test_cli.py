@@ -18,9 +18,9 @@ from test_spec import BAD, CONFIGS_FOLDER
 
 from regsearch import study
 from regsearch.cli import main
+from regsearch.cli.interrupt import Stopped
 from regsearch.errors import ResultsError
-from regsearch.runner import jobs
-from regsearch.runner.interrupt import Stopped
+from regsearch.runner import work as runner_work
 
 QUESTION = """\
 name: question
@@ -194,14 +194,14 @@ def test_a_grid_in_which_half_diverges_is_exit_0(tmp_path, spec_file):
 
 @pytest.mark.slow
 def test_a_trial_that_fails_leaves_the_others_is_named_and_exit_5(tmp_path, spec_file, monkeypatch):
-    work = jobs.work
+    work = runner_work.train
 
-    def fails(spec, job):
+    def fails(spec, job, *asked):
         if any(cell.lam == 0.1 and cell.seed == 1 and cell.penalty_name == "l2" for cell in job.population.cells):
             raise RuntimeError("made to fail")
-        return work(spec, job)
+        return work(spec, job, *asked)
 
-    monkeypatch.setattr("regsearch.runner.jobs.work", fails)
+    monkeypatch.setattr("regsearch.runner.work.train", fails)
     spec, results = spec_file(("widths: [1, 2]", "widths: [1]")), tmp_path / "results"
     result = invoke("run", spec, "--out", results, "--workers", "inline")
     assert result.exit_code == 5
@@ -235,15 +235,15 @@ def test_fresh_moves_the_results_of_another_study_aside_and_trains(tmp_path, spe
 
 @pytest.mark.slow
 def test_report_on_an_unfinished_study_says_what_is_missing(tmp_path, spec_file, monkeypatch):
-    work, seen = jobs.work, []
+    work, seen = runner_work.train, []
 
-    def stops(spec, job):
+    def stops(spec, job, *asked):
         seen.append(job)
         if len(seen) == 3:
             raise Stopped(signal.SIGTERM)
-        return work(spec, job)
+        return work(spec, job, *asked)
 
-    monkeypatch.setattr("regsearch.runner.jobs.work", stops)
+    monkeypatch.setattr("regsearch.runner.work.train", stops)
     results = tmp_path / "results"
     assert invoke("run", spec_file(), "--out", results, "--workers", "inline").exit_code == 143
     result = invoke("report", results)

@@ -14,11 +14,11 @@ from regsearch.grid import cells as grid
 from regsearch.grid import costs as sizing
 from regsearch.ledger.records import Counts, Record, Trial
 from regsearch.runner import progress as tally
-from regsearch.runner.jobs import missing
+from regsearch.runner.jobs import select_missing
 from regsearch.runner.progress import Shares, Tally, shares
 
 SPEC = parsed(("widths: [1, 2]", "widths: [1, 2, 4]"))
-CELLS = grid.cells(SPEC, "population", "digits")
+CELLS = grid.make_cells(SPEC, "population", "digits")
 
 
 def trial(cell, loss=None, status="completed"):
@@ -29,7 +29,7 @@ def of(width, penalty, lam, seed=0):
     (found,) = (
         cell
         for cell in CELLS
-        if (cell.network.width, cell.penalty_name, cell.lam, cell.seed) == (width, penalty, lam, seed)
+        if (cell.architecture.width, cell.penalty_name, cell.lam, cell.seed) == (width, penalty, lam, seed)
     )
     return found
 
@@ -78,10 +78,10 @@ def test_a_resumed_run_counts_and_knows_what_the_ledger_had():
 def test_time_left_goes_by_what_the_trials_should_take_not_by_their_number(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(tally.time, "monotonic", lambda: now[0])
-    slow = {cell.trial: 10.0 if cell.network.width == 4 else 1.0 for cell in CELLS}
+    slow = {cell.trial: 10.0 if cell.architecture.width == 4 else 1.0 for cell in CELLS}
     run = begun(expected=Shares(20.0, slow))
     now[0] += 60.0
-    run.add([trial(cell, 1.0) for cell in CELLS if cell.network.width == 4])
+    run.add([trial(cell, 1.0) for cell in CELLS if cell.architecture.width == 4])
     assert run.seconds_left == pytest.approx(60 * 20 / 120)
     assert run.trials_a_second == pytest.approx(10 / 60)
 
@@ -98,14 +98,14 @@ def test_a_grid_that_grows_keeps_what_is_known_and_its_pace(monkeypatch):
     run.grow(more, [trial(more[0], 1.0)], Shares(2.0, {cell.trial: 1.0 for cell in more[1:]}))
     assert (run.total, run.done, run.had) == (30, 11, 1)
     assert run.seconds_left == pytest.approx(24 * 19 / 12)
-    assert run.networks == ("w1", "w2", "w4")
+    assert run.architectures == ("w1", "w2", "w4")
     assert run.best("w1", "l1") is not None
 
 
 def test_shares_are_the_larger_the_larger_the_network_and_cover_what_is_missing():
-    how = study.How("population", 2)
+    how = study.Settings("population", 2)
     sizes = sizing.measure(SPEC, datasets.NAMED["digits"])
-    jobs = missing(how.jobs(CELLS, sizes, SPEC, "CPU"), {CELLS[0].trial})
+    jobs = select_missing(how.jobs(CELLS, sizes, SPEC, "CPU"), {CELLS[0].trial})
     found = shares(jobs, SPEC, 2)
     assert set(found.trials) == {cell.trial for cell in CELLS[1:]}
     assert found.trials[of(4, "l1", 0.1).trial] > found.trials[of(2, "l1", 0.1).trial]
@@ -136,7 +136,7 @@ def test_nothing_wraps_and_all_fits_the_terminal(width, height, stage):
 
 def test_many_widths_show_those_trained_last():
     spec = parsed(("widths: [1, 2]", f"widths: {list(range(1, 41))}"))
-    cells = grid.cells(spec, "population", "digits")
+    cells = grid.make_cells(spec, "population", "digits")
     run = Tally()
     run.grow(cells, [], Shares(1.0, {}))
     for cell in reversed(cells):
@@ -184,7 +184,7 @@ def test_a_log_gets_a_line_now_and_then_however_long_the_run(monkeypatch):
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(tally.time, "monotonic", lambda: now[0])
     spec = parsed(("seeds: 2", "seeds: 1000"), ("widths: [1, 2]", "widths: [1]"))
-    cells = grid.cells(spec, "population", "digits")
+    cells = grid.make_cells(spec, "population", "digits")
     lines = Lines(Console(file=io.StringIO(), width=40))
     lines.start(cells, [], Shares(0.0, {cell.trial: 1.0 for cell in cells}))
     for cell in cells:

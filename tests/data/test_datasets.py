@@ -68,7 +68,7 @@ def test_label_noise_redraws_its_share_of_training_and_validation_and_leaves_tes
 
 def test_npz_of_one_pool_is_read_and_bytes_are_scaled(tmp_path):
     spec = npz(tmp_path / "a.npz", **images())
-    shape = datasets.shape(spec)
+    shape = datasets.describe(spec)
     assert (shape.image, shape.classes, shape.pool, shape.test) == ((5, 4, 3), 3, 164, 0)
     split = datasets.split(datasets.load(spec), spec.dataset, 64, seed=0)
     assert max(part[0].max() for part in (split.train, split.validation, split.test)) == 1
@@ -83,15 +83,15 @@ def test_every_byte_is_scaled_as_in_double_precision():
 def test_npz_with_its_own_test_set_keeps_it_apart_and_grey_images_get_a_channel(tmp_path):
     x, y = np.zeros((114, 6, 6), np.float32), np.arange(114) % 2
     spec = npz(tmp_path / "a.npz", x_train=x, y_train=y.reshape(-1, 1), x_test=x[:50] + 1, y_test=y[:50])
-    assert datasets.shape(spec).image == (6, 6, 1)
+    assert datasets.describe(spec).image == (6, 6, 1)
     split = datasets.split(datasets.load(spec), spec.dataset, 64, seed=0)
     assert (split.test[0] == 1).all()
     assert (split.train[0] == 0).all()
 
 
 def test_other_content_under_the_same_name_is_other_data(tmp_path):
-    one = datasets.shape(npz(tmp_path / "a.npz", **images())).content
-    two = datasets.shape(npz(tmp_path / "a.npz", **images(y=(np.arange(164) + 1) % 3))).content
+    one = datasets.describe(npz(tmp_path / "a.npz", **images())).content
+    two = datasets.describe(npz(tmp_path / "a.npz", **images(y=(np.arange(164) + 1) % 3))).content
     assert one != two
 
 
@@ -145,7 +145,7 @@ def test_other_content_under_the_same_name_is_other_data(tmp_path):
 def test_an_unusable_npz_is_refused_with_file_and_line(tmp_path, arrays, words):
     spec = npz(tmp_path / "a.npz", **arrays)
     with pytest.raises(DatasetError, match=re.escape(words)) as refused:
-        datasets.shape(spec)
+        datasets.describe(spec)
     assert str(refused.value).startswith("tiny.yaml:")
 
 
@@ -157,7 +157,7 @@ def test_archives_that_reach_outside_or_are_pipes_are_never_opened_so(tmp_path):
     path.unlink()
     os.mkfifo(path)
     with pytest.raises(DatasetError, match="expected a readable .npz file, got no regular file"):
-        datasets.shape(spec)
+        datasets.describe(spec)
 
 
 def test_classes_without_a_training_image_are_named(tmp_path):
@@ -165,43 +165,43 @@ def test_classes_without_a_training_image_are_named(tmp_path):
     labels[:6] = [1, 2, 3, 4, 5, 6]
     spec = npz(tmp_path / "a.npz", **images(y=labels))
     found = datasets.load(spec)
-    missing = datasets.untrained_classes(found, spec.dataset, 64, seed=0)
+    missing = datasets.find_untrained_classes(found, spec.dataset, 64, seed=0)
     trained = datasets.split(found, spec.dataset, 64, seed=0).train[1]
     assert missing == sorted(set(range(7)) - set(trained.tolist()))
     assert missing
-    assert datasets.untrained_classes(datasets.load(DIGITS), DIGITS.dataset, 64, seed=0) == []
+    assert datasets.find_untrained_classes(datasets.load(DIGITS), DIGITS.dataset, 64, seed=0) == []
 
 
 def test_a_missing_or_broken_npz_is_refused(tmp_path):
     spec = npz(tmp_path / "a.npz", **images())
     (tmp_path / "a.npz").write_bytes(b"PK\x03\x04 not really")
     with pytest.raises(DatasetError, match="expected an .npz file of plain numeric arrays"):
-        datasets.shape(spec)
+        datasets.describe(spec)
     (tmp_path / "a.npz").unlink()
     with pytest.raises(DatasetError, match="expected a readable .npz file, got No such file"):
-        datasets.shape(spec)
+        datasets.describe(spec)
 
 
 def test_too_few_images_of_a_named_dataset_need_no_download():
     with pytest.raises(
         DatasetError, match=r"tiny.yaml:4: dataset.train: expected train \+ validation of at most 60000"
     ):
-        datasets.shape(parsed(("name: digits", "name: mnist"), ("train: 64", "train: 59951")))
+        datasets.describe(parsed(("name: digits", "name: mnist"), ("train: 64", "train: 59951")))
     with pytest.raises(DatasetError, match="tiny.yaml:6: dataset.test: expected at most the 10000 test images"):
-        datasets.shape(parsed(("name: digits", "name: mnist"), ("test: 50", "test: 10001")))
+        datasets.describe(parsed(("name: digits", "name: mnist"), ("test: 50", "test: 10001")))
 
 
 @pytest.mark.parametrize(("shape", "targets"), [((164,), 1), ((164, 1), 1), ((164, 3), 3)])
 def test_floats_in_y_are_targets_of_the_squared_error(tmp_path, shape, targets):
     y = np.random.default_rng(1).normal(size=shape)
     spec = npz(tmp_path / "a.npz", **images(y=y))
-    found, split = datasets.shape(spec), datasets.split(datasets.load(spec), spec.dataset, 64, seed=0)
+    found, split = datasets.describe(spec), datasets.split(datasets.load(spec), spec.dataset, 64, seed=0)
     assert (found.classes, found.loss) == (targets, "squared_error")
     assert (split.classes, split.loss) == (targets, "squared_error")
     assert split.train[1].shape == (64, targets)
     drawn = np.concatenate([part[1] for part in (split.train, split.validation, split.test)])
     assert (np.sort(drawn, axis=0) == np.sort(y.reshape(164, targets).astype(np.float32), axis=0)).all()
-    assert datasets.untrained_classes(datasets.load(spec), spec.dataset, 64, seed=0) == []
+    assert datasets.find_untrained_classes(datasets.load(spec), spec.dataset, 64, seed=0) == []
 
 
 def test_label_noise_with_targets_that_are_numbers_is_refused(tmp_path):
@@ -209,7 +209,7 @@ def test_label_noise_with_targets_that_are_numbers_is_refused(tmp_path):
     spec = parsed(("name: digits", f"name: npz\n  path: {tmp_path / 'a.npz'}\n  label_noise: 0.1"))
     words = "tiny.yaml:5: dataset.label_noise: expected no label_noise with targets that are numbers, got 0.1"
     with pytest.raises(DatasetError, match=words):
-        datasets.shape(spec)
+        datasets.describe(spec)
 
 
 STANDARDISE = ("test: 50", "test: 50\n  standardise: true")
@@ -250,7 +250,7 @@ def test_standardising_leaves_the_dataset_as_it_was():
 
 
 def trials(spec):
-    return [cell.trial for cell in grid.cells(spec, "population", datasets.shape(spec).content)]
+    return [cell.trial for cell in grid.make_cells(spec, "population", datasets.describe(spec).content)]
 
 
 def test_new_keys_leave_the_trials_of_earlier_versions_as_they_were():

@@ -290,31 +290,31 @@ def test_a_file_that_is_here_already_may_be_named_and_is_the_same_data(server, t
         (tmp_path / file.name).write_bytes(server.files[file.name])
     path = tmp_path if len(download.FILES[name]) > 1 else tmp_path / file.name
     assert_whole(name, datasets.load(spec(name, path)))
-    assert datasets.shape(spec(name, path)) == datasets.shape(spec(name))
+    assert datasets.describe(spec(name, path)) == datasets.describe(spec(name))
     assert server.served == []
     (tmp_path / file.name).write_bytes(b"another")
     words = rf"^tiny.yaml:4: dataset.path: {tmp_path}/.*: expected .* with the checksum .*, got another file"
-    for look in (datasets.shape, datasets.load):
+    for look in (datasets.describe, datasets.load):
         with pytest.raises(DatasetError, match=words):
             look(spec(name, path))
     (tmp_path / file.name).unlink()
     with pytest.raises(
         DatasetError, match=f"{file.name}: expected the file {file.name} of {name}, got nothing there"
     ):
-        datasets.shape(spec(name, path))
+        datasets.describe(spec(name, path))
 
 
 @pytest.mark.usefixtures("server")
 def test_a_path_of_the_wrong_kind_is_refused(tmp_path):
     with pytest.raises(DatasetError, match="expected the file mnist.npz of mnist, got a folder"):
-        datasets.shape(spec("mnist", tmp_path))
+        datasets.describe(spec("mnist", tmp_path))
     with pytest.raises(DatasetError, match="expected the folder of train-images.*, got nothing there"):
-        datasets.shape(spec("fashion_mnist", tmp_path / "none"))
+        datasets.describe(spec("fashion_mnist", tmp_path / "none"))
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(
         DatasetError, match="expected the file cifar-10-python.tar.gz of cifar10, got no regular file"
     ):
-        datasets.shape(spec("cifar10", tmp_path / "pipe"))
+        datasets.describe(spec("cifar10", tmp_path / "pipe"))
 
 
 def test_progress_is_told_from_the_first_bytes_to_the_last(server):

@@ -40,7 +40,7 @@ def spec(folder, size="[9, 7]", color="rgb"):
 
 
 def test_a_folder_for_each_class_is_a_dataset_of_bytes(photos):
-    shape, found = datasets.shape(spec(photos)), datasets.load(spec(photos))
+    shape, found = datasets.describe(spec(photos)), datasets.load(spec(photos))
     assert (shape.image, shape.classes, shape.pool, shape.test) == ((9, 7, 3), 2, 18, 0)
     assert found.pool[0].dtype == np.uint8
     assert found.pool[1].tolist() == [0] * 9 + [1] * 9
@@ -64,24 +64,24 @@ def test_images_are_resized_and_coloured_as_keras_does(photos, color):
 
 def test_train_and_test_folders_are_a_split_of_the_users_own(tmp_path):
     draw(tmp_path / "train", {"a": 7, "b": 7}), draw(tmp_path / "test", {"a": 2, "b": 2}, seed=1)
-    shape, found = datasets.shape(spec(tmp_path)), datasets.load(spec(tmp_path))
+    shape, found = datasets.describe(spec(tmp_path)), datasets.load(spec(tmp_path))
     assert (shape.pool, shape.test) == (14, 4)
     assert found.test[1].tolist() == [0, 0, 1, 1]
     assert (found.test[0][0] == np.asarray(Image.open(tmp_path / "test" / "a" / "0.png"))).all()
 
 
 def test_other_files_hidden_folders_and_folders_within_a_class_are_taken_as_keras_takes_them(photos):
-    before = datasets.shape(spec(photos)).content
+    before = datasets.describe(spec(photos)).content
     (photos / "cat" / "notes.txt").write_text("not an image")
     (photos / ".cache").mkdir()
-    assert datasets.shape(spec(photos)).content == before
+    assert datasets.describe(spec(photos)).content == before
     draw(photos / "cat", {"kittens": 1})
-    assert len(datasets.load(spec(photos)).pool[0]) == datasets.shape(spec(photos)).pool == 19
+    assert len(datasets.load(spec(photos)).pool[0]) == datasets.describe(spec(photos)).pool == 19
 
 
 def test_content_is_told_by_bytes_names_size_and_color_and_not_by_place_or_time(photos, tmp_path):
     def content(folder=photos, *arguments):
-        return datasets.shape(spec(folder, *arguments)).content
+        return datasets.describe(spec(folder, *arguments)).content
 
     moved = shutil.copytree(photos, tmp_path / "elsewhere", copy_function=shutil.copyfile)
     assert content().startswith("images-")
@@ -94,9 +94,9 @@ def test_content_is_told_by_bytes_names_size_and_color_and_not_by_place_or_time(
 
 
 def test_the_digest_is_computed_once_a_process(photos, monkeypatch):
-    content = datasets.shape(spec(photos)).content
+    content = datasets.describe(spec(photos)).content
     monkeypatch.setattr("hashlib.file_digest", None)
-    assert datasets.shape(spec(photos)).content == content
+    assert datasets.describe(spec(photos)).content == content
 
 
 def empty_class(folder):

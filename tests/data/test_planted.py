@@ -6,7 +6,7 @@ from conftest import parsed_text
 from sklearn.linear_model import Ridge, RidgeCV
 
 from regsearch import data as datasets
-from regsearch.analysis.best_lambda import best_lambda
+from regsearch.analysis.best_lambda import find_best_lambdas
 from regsearch.analysis.curves import SCORES, Curve
 from regsearch.analysis.optimum import minima
 from regsearch.data import planted
@@ -83,9 +83,9 @@ def test_a_seed_is_one_draw_and_fewer_images_are_the_first_of_more():
 def test_trained_networks_have_the_losses_of_ridge_regression_and_its_best_lambda():
     """The whole way by another hand: closed form, RidgeCV's choice, scikit-learn's losses."""
     spec = parsed_text(SPEC)
-    (population,) = grid.populations(grid.cells(spec, "population", "planted"), 99)
+    (population,) = grid.make_populations(grid.make_cells(spec, "population", "planted"), 99)
     split = datasets.split(None, spec.dataset, 64, 0, 4)
-    size = next(iter(sizing.measure(spec, datasets.shape(spec)).values()))
+    size = next(iter(sizing.measure(spec, datasets.describe(spec)).values()))
     trials = [r.trial for r in training.train(population, split, spec.training, size, len(population.cells))]
     (x, y), (vx, vy) = flat(split.train), flat(split.validation)
     for trial in trials:
@@ -101,7 +101,7 @@ def test_trained_networks_have_the_losses_of_ridge_regression_and_its_best_lambd
     key = {"architecture": "w4", "width": 4, "trainable_weights": 64, "penalised_weights": 64, "penalty": "l2"}
     key |= {"learning_rate": 0.02, "train_size": 64}
     curve = Curve(key, lambdas, np.arange(2), dict.fromkeys(SCORES, losses), np.zeros(losses.shape, bool))
-    (found,) = best_lambda([curve]).to_dict("records")
+    (found,) = find_best_lambdas([curve]).to_dict("records")
     assert found["best_grid_lambda"] * 64 == pytest.approx(chosen.alpha_)
     assert abs(np.log10(found["best_lambda"] * 64 / chosen.alpha_)) <= 0.25
 
@@ -128,5 +128,5 @@ def test_planted_data_needs_widths():
 
 
 def test_networks_of_every_width_are_other_trials_though_their_layers_read_the_same():
-    cells = grid.cells(parsed_text(SPEC.replace("[4]", "[2, 4]")), "population", "planted")
+    cells = grid.make_cells(parsed_text(SPEC.replace("[4]", "[2, 4]")), "population", "planted")
     assert len({cell.trial for cell in cells}) == len(cells)

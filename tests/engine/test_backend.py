@@ -8,7 +8,6 @@ import pytest
 from test_cli import command
 
 from regsearch import study
-from regsearch.cli.display import Silent
 from regsearch.spec import study as spec
 
 ELSEWHERE = {"backend": "jax", "floatx": "float16", "epsilon": 0.01, "image_data_format": "channels_first"}
@@ -20,7 +19,7 @@ def test_what_keras_is_set_to_elsewhere_changes_no_number(tmp_path, spec_file, e
     path = spec_file(
         ("lambdas: [0, 0.01, 0.1]", "lambdas: [0.01]"), ("widths: [1, 2]", "widths: [1]"), ("seeds: 2", "seeds: 1")
     )
-    study.run(spec.load(path), tmp_path / "plain", Silent(), study.How(engine))
+    study.run(spec.load(path), tmp_path / "plain", study.Settings(engine))
     (tmp_path / "keras.json").write_text(json.dumps(ELSEWHERE))
     others = {"KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "torch", "KERAS_MAX_EPOCHS": "1"}
     options = ("--out", tmp_path / "set", "--engine", engine, "--workers", workers or "inline")

@@ -11,8 +11,7 @@ from made_up_images import enlarged
 
 from regsearch import data as datasets
 from regsearch import study
-from regsearch.cli.display import Silent
-from regsearch.runner import plan
+from regsearch.runner import Silent, plan
 
 SLACK = 30 * 2**20
 """For what Python itself takes meanwhile."""
@@ -25,7 +24,7 @@ from regsearch.spec import study as spec
 study = spec.load(Path(sys.argv[1]))
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 before = peak()
-datasets.shape(study)
+datasets.describe(study)
 images = datasets.load(study)
 split = datasets.split(images, study.dataset, study.dataset.train, 0)
 print(peak() - before, len(split.train[0]))
@@ -61,7 +60,7 @@ def test_plan_counts_bytes_as_bytes_and_what_is_trained_on_in_single_precision(t
     x, y = enlarged(200, 28, 1)
     np.savez(tmp_path / "a.npz", x=x, y=y)
     small = spec(tmp_path / "a.npz")
-    assert plan.data_memory(small, datasets.shape(small)) == 28 * 28 * (200 + 4 * 164)
+    assert plan.count_data_bytes(small, datasets.describe(small)) == 28 * 28 * (200 + 4 * 164)
 
 
 LARGE = """
@@ -85,7 +84,7 @@ def test_a_study_in_the_shape_of_a_large_dataset_runs_from_end_to_end_and_learns
     x, y = enlarged(400, side, channels)
     np.savez(tmp_path / "a.npz", x=x, y=y)
     outcome = study.run(
-        parsed_text(LARGE.replace("PATH", str(tmp_path / "a.npz"))), tmp_path / "results", Silent(), study.How()
+        parsed_text(LARGE.replace("PATH", str(tmp_path / "a.npz"))), tmp_path / "results", Silent(), study.Settings()
     )
     assert (outcome.trained, outcome.failed) == (4, {})
     trials = pd.read_csv(tmp_path / "results" / "trials.csv")
@@ -103,7 +102,7 @@ def test_numeric_targets_are_trained_by_the_squared_error_alike_in_both_engines_
     text = text.replace("    - MaxPooling2D: {pool_size: 2}\n", "").replace("[1, 2]", "[2]")
     tables = []
     for engine in ("population", "reference"):
-        study.run(parsed_text(text), tmp_path / engine, Silent(), study.How(engine))
+        study.run(parsed_text(text), tmp_path / engine, study.Settings(engine))
         tables.append(pd.read_csv(tmp_path / engine / "trials.csv").sort_values("lambda"))
         assert tables[-1][["validation_accuracy", "test_accuracy"]].isna().all(axis=None)
     for name in ("train_loss", "validation_loss", "test_loss"):

@@ -77,10 +77,10 @@ EVERY_PENALTY = ("[l1, l2]", "[l1, l2, {l1_l2: {ratio: 0.3}}, decoupled]")
 def study(*changes):
     """A spec of one network, its one population, its split and its size."""
     spec = parsed(("seeds: 2", "seeds: 1"), ("widths: [1, 2]", "widths: [3]"), ("train: 64", "train: 90"), *changes)
-    cells = grid.cells(spec, "population", "digits")
-    (population,) = grid.populations(cells, 99)
+    cells = grid.make_cells(spec, "population", "digits")
+    (population,) = grid.make_populations(cells, 99)
     split = datasets.split(datasets.load(spec), spec.dataset, 90, population.first.seed)
-    ((_, size),) = sizing.measure(spec, datasets.shape(spec)).items()
+    ((_, size),) = sizing.measure(spec, datasets.describe(spec)).items()
     return spec, population, split, size
 
 
@@ -134,10 +134,10 @@ def test_squared_error_and_epochs_of_many_steps_agree_with_plain_keras(widths):
         ("name: digits", planted), ("epochs: 2", "epochs: 2\n  steps_per_epoch: 5"), ("seeds: 2", "seeds: 1"),
         ("widths: [1, 2]", "widths: [3]"), EVERY_PENALTY, ("0.05, momentum", "0.02, momentum"),
     )  # fmt: skip
-    (population,) = grid.populations(grid.cells(spec, "population", "planted"), 99)
+    (population,) = grid.make_populations(grid.make_cells(spec, "population", "planted"), 99)
     split = datasets.split(None, spec.dataset, 64, 0, 3)
     assert split.train[1].shape[1] == (1 if widths == "channels" else 3)
-    ((_, size),) = sizing.measure(spec, datasets.shape(spec)).items()
+    ((_, size),) = sizing.measure(spec, datasets.describe(spec)).items()
     found = populate(spec, population, split, size)
     for at in (0, 1, 3, 6, 8):
         (expected,) = reference.train(grid.Population(population.cells[at : at + 1]), split, spec.training)
@@ -289,7 +289,7 @@ def test_a_network_is_compiled_once_for_every_lambda_penalty_rate_and_seed():
     assert training._trainer.cache_info().misses == 1
     first = population.first
     trainer = training._trainer(
-        first.network, (8, 8, 1), 10, "cross_entropy", 5, spec.training, size, "CPU", None, True
+        first.architecture, (8, 8, 1), 10, "cross_entropy", 5, spec.training, size, "CPU", None, True
     )
     assert training._trainer.cache_info().misses == 1
     assert trainer.epoch.experimental_get_tracing_count() == 1
@@ -308,10 +308,10 @@ def test_the_start_is_that_of_one_plain_keras_network(name):
     from regsearch.engine.population.model import PopulationModel
 
     _, population, _, size = study(layers(NETWORKS[name]))
-    network = population.first.network
-    model = PopulationModel(network, 10, 4, size, "CPU")
+    architecture = population.first.architecture
+    model = PopulationModel(architecture, 10, 4, size, "CPU")
     model(np.zeros((2, 8, 8, 1), np.float32))
     model.start(seed=7)
-    plain = build(network, (8, 8, 1), 10, seed=7)
+    plain = build(architecture, (8, 8, 1), 10, seed=7)
     for many, one in zip(model.trainable_variables, plain.trainable_variables, strict=True):
         assert (many.numpy() == one.numpy()).all()

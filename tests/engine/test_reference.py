@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 def trained(*changes, at=0):
     spec = parsed(("seeds: 2", "seeds: 1"), ("widths: [1, 2]", "widths: [2]"), *changes)
-    cell = grid.cells(spec, "reference", "digits")[at]
+    cell = grid.make_cells(spec, "reference", "digits")[at]
     split = datasets.split(datasets.load(spec), spec.dataset, cell.train_size, cell.seed)
     return spec, cell, split, reference.train(grid.Population((cell,)), split, spec.training)[0]
 
@@ -25,7 +25,7 @@ def by_hand(cell, split, steps, l1=0.0, l2=0.0, decay=0.0, rate=0.05):
     """Plain gradient descent in numpy over Keras's gradients: losses before each step, and the kernels after."""
     import tensorflow as tf
 
-    model = build(cell.network, (8, 8, 1), 10, cell.seed)
+    model = build(cell.architecture, (8, 8, 1), 10, cell.seed)
     kernels = {id(layer.kernel) for layer in model.layers if hasattr(layer, "kernel")}
     losses, norms = [], []
     for rows in np.concatenate([batches(cell.seed, epoch, 64, 32) for epoch in (1, 2)])[:steps]:

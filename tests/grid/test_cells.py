@@ -7,16 +7,16 @@ import pytest
 from conftest import parsed
 
 from regsearch import data as datasets
-from regsearch.grid.cells import cells, identity, networks, populations
+from regsearch.grid.cells import identify, make_architectures, make_cells, make_populations
 from regsearch.spec import study as spec
 
 
 def trials(*changes, engine="reference", content="digits"):
-    return [cell.trial for cell in cells(parsed(*changes), engine, content)]
+    return [cell.trial for cell in make_cells(parsed(*changes), engine, content)]
 
 
 def test_lambda_0_is_trained_once_for_all_penalties():
-    found = cells(parsed(), "reference", "digits")
+    found = make_cells(parsed(), "reference", "digits")
     assert len(found) == len({cell.trial for cell in found}) == 2 * 2 * (2 * 2 + 1)
     zero = [cell for cell in found if cell.lam == 0]
     assert [cell.penalty_name for cell in zero] == ["none"] * 4
@@ -67,19 +67,19 @@ def test_whatever_changes_the_numbers_changes_the_trial(change):
 ])  # fmt: skip
 def test_what_a_spec_may_newly_say_changes_no_trial_of_those_that_do_not_say_it(config, trials):
     study = spec.load(Path(__file__).parents[2] / "configs" / config)
-    found = [cell.trial for cell in cells(study, "population", datasets.shape(study).content)]
+    found = [cell.trial for cell in make_cells(study, "population", datasets.describe(study).content)]
     whole = hashlib.sha256(" ".join(found).encode()).hexdigest()[:16]
     assert [found[0], found[1], found[len(found) // 2], found[-1], whole] == trials
 
 
 @pytest.mark.parametrize("key", ["penalised: convolutions", "schedule: cosine", "early_stopping: {patience: 3}"])
 def test_what_changes_the_training_makes_another_study(key):
-    assert identity(parsed(), "digits") != identity(parsed(("epochs: 2", f"epochs: 2\n  {key}")), "digits")
+    assert identify(parsed(), "digits") != identify(parsed(("epochs: 2", f"epochs: 2\n  {key}")), "digits")
 
 
 def test_the_width_goes_into_the_layers_of_a_residual():
     inside = ("    - Flatten\n", "    - Flatten\n    - Residual: [Dense: {units: 36*width}]\n")
-    first, second = (network for network in networks(parsed(inside)))
+    first, second = (architecture for architecture in make_architectures(parsed(inside)))
     assert first.layers == second.layers
     assert len(set(trials(inside))) == len(trials(inside))
 
@@ -94,20 +94,20 @@ def test_trials_start_with_a_letter_so_that_no_spreadsheet_reads_a_number():
 
 
 def test_populations_share_network_rate_size_and_seed_and_no_cell_is_lost():
-    found = cells(
+    found = make_cells(
         parsed(("seeds: 2", "seeds: 2\n  learning_rates: [0.1, 0.2]"), ("learning_rate: 0.05, ", "")), "x", "y"
     )
-    split = populations(found, members=3)
+    split = make_populations(found, members=3)
     assert [cell for population in split for cell in population.cells] == found
     assert {len(population.cells) for population in split} == {3, 2}
     for population in split:
-        shared = {(cell.network, cell.learning_rate, cell.train_size, cell.seed) for cell in population.cells}
+        shared = {(cell.architecture, cell.learning_rate, cell.train_size, cell.seed) for cell in population.cells}
         assert len(shared) == 1
 
 
 def test_two_specs_are_one_study_when_only_the_axes_differ():
-    same = identity(parsed(), "digits")
-    assert same == identity(parsed(("seeds: 2", "seeds: 5"), ("widths: [1, 2]", "widths: [9]")), "digits")
-    assert same == identity(parsed(("learning_rate: 0.05", "learning_rate: 0.1")), "digits")
-    assert same != identity(parsed(("epochs: 2", "epochs: 3")), "digits")
-    assert same != identity(parsed(("kernel_size: 3", "kernel_size: 2")), "digits")
+    same = identify(parsed(), "digits")
+    assert same == identify(parsed(("seeds: 2", "seeds: 5"), ("widths: [1, 2]", "widths: [9]")), "digits")
+    assert same == identify(parsed(("learning_rate: 0.05", "learning_rate: 0.1")), "digits")
+    assert same != identify(parsed(("epochs: 2", "epochs: 3")), "digits")
+    assert same != identify(parsed(("kernel_size: 3", "kernel_size: 2")), "digits")

@@ -8,7 +8,7 @@ from test_population import LAYERS, NETWORKS, layers
 from regsearch import data as datasets
 from regsearch.engine.plain import build, counts
 from regsearch.errors import SpecError
-from regsearch.grid.cells import networks
+from regsearch.grid.cells import make_architectures
 from regsearch.grid.costs import Size, measure
 from regsearch.grid.window import Window
 
@@ -18,8 +18,8 @@ DIGITS = datasets.NAMED["digits"]
 @pytest.mark.parametrize("name", NETWORKS)
 def test_weights_are_those_that_keras_counts(name):
     spec = parsed(layers(NETWORKS[name]))
-    for network, size in measure(spec, DIGITS).items():
-        found = counts(build(network, DIGITS.image, DIGITS.classes, seed=0))
+    for architecture, size in measure(spec, DIGITS).items():
+        found = counts(build(architecture, DIGITS.image, DIGITS.classes, seed=0))
         assert (size.weights, size.penalised) == (found.trainable, found.penalised)
 
 
@@ -124,15 +124,15 @@ def test_the_windows_of_a_separable_convolution_and_what_comes_between_take_memo
 @pytest.mark.parametrize("which", ["all", "convolutions"])
 def test_the_penalised_kernels_are_those_that_are_chosen(which):
     spec = parsed(("epochs: 2", f"epochs: 2\n  penalised: {which}"))
-    for network, size in measure(spec, DIGITS).items():
-        found = counts(build(network, DIGITS.image, DIGITS.classes, seed=0), which)
+    for architecture, size in measure(spec, DIGITS).items():
+        found = counts(build(architecture, DIGITS.image, DIGITS.classes, seed=0), which)
         assert (size.weights, size.penalised) == (found.trainable, found.penalised)
-        assert (size.penalised == 9 * network.width) == (which == "convolutions")
+        assert (size.penalised == 9 * architecture.width) == (which == "convolutions")
 
 
 def test_work_is_two_for_each_multiplication():
     (size,) = measure(parsed(("widths: [1, 2]", "widths: [4]")), DIGITS).values()
     assert size.work == 2 * (36 * 9 * 4 + 36 * 4 * 10)
     assert size.largest_patches == 36 * 9 * 32 * 4
-    assert networks(parsed())[0].width == 1
+    assert make_architectures(parsed())[0].width == 1
     assert np.isfinite(size.memory)

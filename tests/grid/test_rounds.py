@@ -20,10 +20,10 @@ def ledger(cells, best):
     for cell in cells:
         level = 1.0 + 0.1 * cell.seed + 0.001 * (int(cell.trial[1:], 16) % 7)
         loss = 99.0 if cell.lam == 0 else abs(np.log(cell.lam / best(cell)))
-        weights = 10 * (cell.network.width or 1)
+        weights = 10 * (cell.architecture.width or 1)
         rows.append(
             {
-                "trial": cell.trial, "architecture": "an earlier name", "width": cell.network.width,
+                "trial": cell.trial, "architecture": "an earlier name", "width": cell.architecture.width,
                 "trainable_weights": weights, "penalised_weights": weights, "penalty": cell.penalty_name,
                 "lambda": cell.lam, "learning_rate": cell.learning_rate, "train_size": cell.train_size,
                 "seed": cell.seed, "status": "completed", "validation_loss": level + loss,
@@ -36,14 +36,16 @@ def ledger(cells, best):
 def grown(*changes, best):
     """The cells of each round, each trained before the next is asked for."""
     found = []
-    rounds = growth.rounds(parsed(*changes), "population", "digits", lambda: ledger(chain(*found), best))
+    rounds = growth.make_rounds(parsed(*changes), "population", "digits", lambda: ledger(chain(*found), best))
     for cells in rounds:
         found.append(cells)
     return found
 
 
-def lambdas(cells, network="w1", penalty="l2"):
-    return sorted({cell.lam for cell in cells if (cell.network.name, cell.penalty_name) == (network, penalty)})
+def lambdas(cells, architecture="w1", penalty="l2"):
+    return sorted(
+        {cell.lam for cell in cells if (cell.architecture.name, cell.penalty_name) == (architecture, penalty)}
+    )
 
 
 def test_a_grid_grows_only_where_it_is_told_to():
@@ -53,7 +55,7 @@ def test_a_grid_grows_only_where_it_is_told_to():
 
 
 def test_an_edge_grows_a_decade_at_a_time_until_the_optimum_is_inside():
-    first, second, *rest = grown(RANGE, EXTEND, best=lambda cell: 3e-4 if cell.network.name == "w1" else 0.01)
+    first, second, *rest = grown(RANGE, EXTEND, best=lambda cell: 3e-4 if cell.architecture.name == "w1" else 0.01)
     assert rest == []
     assert lambdas(second) == pytest.approx([1e-4, 3.16228e-4])
     assert lambdas(second, "w2") == []
@@ -77,7 +79,7 @@ def test_a_list_grows_by_its_own_last_step():
 
 def test_a_grown_grid_meets_the_same_grid_written_out():
     wide = parsed(("[0, 0.01, 0.1]", "{from: 1e-5, to: 0.1, per_decade: 2}"))
-    written = {cell.trial for cell in growth.rounds(wide, "population", "digits", lambda: None).__next__()}
+    written = {cell.trial for cell in growth.make_rounds(wide, "population", "digits", lambda: None).__next__()}
     reached = {cell.trial for cells in grown(RANGE, EXTEND, best=lambda cell: 1e-12) for cell in cells}
     assert reached == written
 
@@ -104,10 +106,10 @@ def test_it_waits_until_every_trial_of_a_round_has_finished():
     def with_a_failure():
         return ledger(known, lambda cell: 1e-9).assign(status=["failed"] + ["completed"] * (len(known) - 1))
 
-    rounds = growth.rounds(spec, "population", "digits", with_a_failure)
+    rounds = growth.make_rounds(spec, "population", "digits", with_a_failure)
     known += next(rounds)
     assert list(rounds) == []
-    partly = growth.rounds(spec, "population", "digits", lambda: ledger(known[:-1], lambda cell: 1e-9))
+    partly = growth.make_rounds(spec, "population", "digits", lambda: ledger(known[:-1], lambda cell: 1e-9))
     assert len(list(partly)) == 1
 
 
@@ -118,7 +120,7 @@ def test_it_stops_at_the_most_trials(caplog):
 
 
 def test_rows_of_the_ledger_take_the_names_that_cells_have_now():
-    cells = next(growth.rounds(parsed(), "population", "digits", lambda: None))
+    cells = next(growth.make_rounds(parsed(), "population", "digits", lambda: None))
     table = ledger(cells, lambda cell: 0.01)
-    assert set(growth.present(table, cells[:3])["trial"]) == {cell.trial for cell in cells[:3]}
-    assert set(growth.present(table, cells)["architecture"]) == {"w1", "w2"}
+    assert set(growth.select_present(table, cells[:3])["trial"]) == {cell.trial for cell in cells[:3]}
+    assert set(growth.select_present(table, cells)["architecture"]) == {"w1", "w2"}

@@ -12,12 +12,11 @@ import pytest
 from conftest import parsed
 
 from regsearch import study
-from regsearch.cli.display import Silent
+from regsearch.cli.interrupt import Stopped
 from regsearch.engine import reference
 from regsearch.engine.population import training
-from regsearch.ledger.checkpoints import States
-from regsearch.runner import jobs
-from regsearch.runner.interrupt import Stopped
+from regsearch.ledger.checkpoints import Checkpoints
+from regsearch.runner import work as runner_work
 
 SHAPES = {"rows": ((None, 2), np.float64), "weights": ((3,), np.float32)}
 LAYERS = (
@@ -39,7 +38,7 @@ def arrays():
 
 
 def saved(folder, seconds=0.0):
-    file = States(folder, seconds).of(["a", "b"], members=2)
+    file = Checkpoints(folder, seconds).of(["a", "b"], members=2)
     file.save(arrays())
     return file
 
@@ -49,20 +48,20 @@ def test_what_is_saved_is_loaded_and_removed(tmp_path):
     assert found.keys() == arrays().keys()
     assert all((found[name] == value).all() for name, value in arrays().items())
     assert len(os.listdir(tmp_path)) == 1
-    States(tmp_path).remove(["b", "a"])
+    Checkpoints(tmp_path).remove(["b", "a"])
     assert len(os.listdir(tmp_path)) == 1
-    States(tmp_path).remove(["a", "b"])
+    Checkpoints(tmp_path).remove(["a", "b"])
     assert os.listdir(tmp_path) == []
 
 
 def test_no_state_is_no_warning(tmp_path, caplog):
-    assert States(tmp_path).of(["a"]).load(SHAPES) is None
+    assert Checkpoints(tmp_path).of(["a"]).load(SHAPES) is None
     assert not caplog.text
 
 
 def test_a_state_is_due_only_so_often(tmp_path):
-    assert not States(tmp_path, seconds=60).of(["a"]).due()
-    assert States(tmp_path, seconds=0).of(["a"]).due()
+    assert not Checkpoints(tmp_path, seconds=60).of(["a"]).due()
+    assert Checkpoints(tmp_path, seconds=0).of(["a"]).due()
 
 
 @pytest.mark.parametrize("at", range(0, 1000, 37))
@@ -96,10 +95,10 @@ def test_a_state_that_is_cut_short_empty_or_pickled_is_refused(tmp_path, caplog)
 def test_a_state_of_another_population_is_refused(tmp_path, caplog, change):
     file = saved(tmp_path)
     if change == "members":
-        file = States(tmp_path).of(["a", "b"], members=3)
+        file = Checkpoints(tmp_path).of(["a", "b"], members=3)
     elif change == "trials":
-        file.path.rename(States(tmp_path).of(["c", "d"]).path)
-        file = States(tmp_path).of(["c", "d"], members=2)
+        file.path.rename(Checkpoints(tmp_path).of(["c", "d"]).path)
+        file = Checkpoints(tmp_path).of(["c", "d"], members=2)
     shapes = SHAPES | {
         "shape": {"weights": ((4,), np.float32)},
         "kind": {"weights": ((3,), np.int32)},
@@ -124,7 +123,7 @@ def test_a_full_disk_costs_the_state_and_not_the_training(tmp_path, caplog, monk
 
 
 def run(path, engine, **how):
-    return study.run(parsed(*DEEP), path, Silent(), study.How(engine, **how))
+    return study.run(parsed(*DEEP), path, study.Settings(engine, **how))
 
 
 def facts(path):
@@ -171,8 +170,11 @@ def test_a_population_that_was_stopped_goes_on_from_its_state_with_the_same_numb
     assert len(list((tmp_path / "partial").glob("*.npz"))) == 1
     trained = stop_after(monkeypatch, engine, 1000)
     run(tmp_path, engine, save_seconds=0.0)
-    networks = {"population": 1, "reference": 3}[engine]
-    assert trained() in (5 * networks - 4, 5 * networks - 3)  # four epochs, or those that a step was missing of
+    architectures = {"population": 1, "reference": 3}[engine]
+    assert trained() in (
+        5 * architectures - 4,
+        5 * architectures - 3,
+    )  # four epochs, or those that a step was missing of
     assert facts(tmp_path) == facts(uninterrupted)
     for name in ("response.csv", "best_lambda.csv"):
         assert (tmp_path / name).read_bytes() == (uninterrupted / name).read_bytes()
@@ -187,7 +189,7 @@ def test_schedules_and_early_stopping_go_on_where_they_were(tmp_path, kind, monk
     spec = parsed(*DEEP[:3], *noisy, LAYERS)
 
     def go(name):
-        study.run(spec, tmp_path / name, Silent(), study.How(kind, save_seconds=0.0))
+        study.run(spec, tmp_path / name, study.Settings(kind, save_seconds=0.0))
 
     go("whole")
     with monkeypatch.context() as patch:
@@ -216,7 +218,7 @@ def test_a_damaged_state_is_passed_over_with_a_warning(tmp_path, uninterrupted, 
     assert facts(tmp_path) == facts(uninterrupted)
 
 
-def dies_after_three_epochs(spec, job, marker, work=jobs.work):
+def dies_after_three_epochs(spec, job, *asked, marker, work=runner_work.train):
     """Kills its own process the first time; notes how many epochs the last try trained."""
     passed = 0
 
@@ -236,10 +238,10 @@ def dies_after_three_epochs(spec, job, marker, work=jobs.work):
 @pytest.mark.slow
 def test_a_worker_goes_on_from_the_state_that_a_killed_one_left(tmp_path, monkeypatch):
     spec = parsed(*DEEP, ("[l1, l2]", "[l1]"), ("lambdas: [0, 0.01]", "lambdas: [0.01]"))
-    study.run(spec, tmp_path / "inline", Silent(), study.How())
+    study.run(spec, tmp_path / "inline", study.Settings())
     marker = tmp_path / "died"
-    monkeypatch.setattr("regsearch.runner.jobs.work", partial(dies_after_three_epochs, marker=marker))
-    study.run(spec, tmp_path / "killed", Silent(), study.How(workers=1, save_seconds=0.0))
+    monkeypatch.setattr("regsearch.runner.work.train", partial(dies_after_three_epochs, marker=marker))
+    study.run(spec, tmp_path / "killed", study.Settings(workers=1, save_seconds=0.0))
     assert marker.read_text() == "2"
     assert facts(tmp_path / "killed") == facts(tmp_path / "inline")
     assert not (tmp_path / "killed" / "partial").exists()

@@ -30,7 +30,7 @@ def test_moving_aside_keeps_everything_under_a_dated_name_beside_it(tmp_path):
     (aside,) = asides(path)
     assert re.fullmatch(r"results-\d{8}-\d{6}", aside.name)
     assert (aside / "trials.csv").read_text() == "mine"
-    assert folder.read(aside).content == "digits"
+    assert folder.read_facts(aside).content == "digits"
 
 
 def test_two_within_a_second_do_not_meet(tmp_path):
@@ -80,7 +80,7 @@ def test_what_is_no_results_folder_or_held_is_never_moved(tmp_path):
     with pytest.raises(ResultsError, match="expected a results folder to move aside"):
         folder.move_aside(home)
     path = claimed(tmp_path / "results")
-    with folder.held(path), pytest.raises(ResultsError, match="held by another run"):
+    with folder.hold(path), pytest.raises(ResultsError, match="held by another run"):
         folder.move_aside(path)
     assert sorted(os.listdir(tmp_path)) == ["home", "results"]
 
@@ -89,7 +89,7 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
     (tmp_path / "results").write_text("mine")
     with (
         pytest.raises(ResultsError, match="expected a folder for the results, got a file"),
-        folder.held(tmp_path / "results"),
+        folder.hold(tmp_path / "results"),
     ):
         pass
 
@@ -108,7 +108,7 @@ def test_facts_that_this_version_does_not_know_are_kept(tmp_path):
     path = claimed(tmp_path / "results")
     facts = json.loads((path / "study.json").read_text())
     (path / "study.json").write_text(json.dumps(facts | {"later": 1}))
-    assert folder.read(claimed(path)).facts["later"] == 1
+    assert folder.read_facts(claimed(path)).facts["later"] == 1
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes to read-only folders")
@@ -116,7 +116,7 @@ def test_a_read_only_folder_is_one_clear_error(tmp_path):
     path = claimed(tmp_path / "results")
     path.chmod(0o500)
     try:
-        with pytest.raises(ResultsError, match="can be read and written, got: Permission denied"), folder.held(path):
+        with pytest.raises(ResultsError, match="can be read and written, got: Permission denied"), folder.hold(path):
             pass
     finally:
         path.chmod(0o700)
@@ -128,5 +128,5 @@ def test_a_file_system_that_is_read_only_is_one_clear_error(tmp_path, monkeypatc
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(f"pathlib.Path.{name}", refuse)
-    with pytest.raises(ResultsError, match="got: Read-only file system"), folder.held(tmp_path):
+    with pytest.raises(ResultsError, match="got: Read-only file system"), folder.hold(tmp_path):
         pass

@@ -9,11 +9,11 @@ import pytest
 from conftest import parsed
 
 from regsearch.errors import ResultsError
-from regsearch.grid.cells import cells
+from regsearch.grid.cells import make_cells
 from regsearch.ledger.ledger import Ledger, exists, read_epochs, read_trials
-from regsearch.ledger.records import Counts, Epoch, completed, diverged, failed
+from regsearch.ledger.records import Counts, Epoch, record_completed, record_diverged, record_failed
 
-CELLS = cells(parsed(), "reference", "digits")
+CELLS = make_cells(parsed(), "reference", "digits")
 COUNTS = Counts(20, 18)
 
 
@@ -21,7 +21,7 @@ def done(cell, loss=0.5):
     epochs = [
         Epoch(cell.trial, n, None if n == 0 else loss, 0.25, loss, 0.9, 1.5 if n else None, 3.0, 4.0) for n in (0, 1)
     ]
-    return completed(cell, COUNTS, epochs, (0.75, 0.8), seconds=1.0)
+    return record_completed(cell, COUNTS, epochs, (0.75, 0.8), seconds=1.0)
 
 
 def test_what_is_appended_is_read_back(tmp_path):
@@ -37,7 +37,7 @@ def test_what_is_appended_is_read_back(tmp_path):
 
 
 def test_a_diverged_network_has_empty_losses_and_needs_no_more_training(tmp_path):
-    Ledger(tmp_path).append([diverged(CELLS[1], COUNTS, [], epoch=3, seconds=1.0)])
+    Ledger(tmp_path).append([record_diverged(CELLS[1], COUNTS, [], epoch=3, seconds=1.0)])
     row = read_trials(tmp_path).iloc[0]
     assert row["status"] == "diverged"
     assert (row["epochs"], row["diverged_epoch"]) == (2, 3)
@@ -46,7 +46,7 @@ def test_a_diverged_network_has_empty_losses_and_needs_no_more_training(tmp_path
 
 
 def test_a_failed_trial_is_tried_again_and_the_last_row_wins(tmp_path):
-    Ledger(tmp_path).append([failed(CELLS[0], "why")])
+    Ledger(tmp_path).append([record_failed(CELLS[0], "why")])
     assert not Ledger(tmp_path).finished
     Ledger(tmp_path).append([done(CELLS[0])])
     assert read_trials(tmp_path)["status"].tolist() == ["completed"]
@@ -148,7 +148,7 @@ def test_epochs_without_a_ledger_are_not_dropped(tmp_path, left, got):
 
 def test_a_test_loss_that_is_no_number_is_a_divergence(tmp_path):
     epochs = done(CELLS[0]).epochs
-    Ledger(tmp_path).append([completed(CELLS[0], COUNTS, epochs, (float("nan"), 0.5), seconds=1.0)])
+    Ledger(tmp_path).append([record_completed(CELLS[0], COUNTS, epochs, (float("nan"), 0.5), seconds=1.0)])
     assert read_trials(tmp_path)["status"].tolist() == ["diverged"]
 
 
@@ -174,8 +174,10 @@ def test_a_ledger_of_an_older_version_says_what_to_do(tmp_path, name):
 def test_no_text_in_a_ledger_can_start_a_formula(tmp_path):
     """Names of architectures are validated, and penalties, engines, statuses and trials are ours."""
     spec = parsed(("[l1, l2]", "[l1, l2, {l1_l2: {ratio: 0.25}}, decoupled]"))
-    every = [done(cell) for cell in cells(spec, "population", "digits")]
-    Ledger(tmp_path).append([*every[:-2], failed(CELLS[0], "=why"), diverged(CELLS[1], COUNTS, [], 1, 1.0)])
+    every = [done(cell) for cell in make_cells(spec, "population", "digits")]
+    Ledger(tmp_path).append(
+        [*every[:-2], record_failed(CELLS[0], "=why"), record_diverged(CELLS[1], COUNTS, [], 1, 1.0)]
+    )
     for name in ("trials.csv", "epochs.csv"):
         with (tmp_path / name).open(newline="") as file:
             texts = {cell for row in csv.reader(file) for cell in row if not number(cell)}
@@ -241,7 +243,7 @@ def test_parts_are_read_together_and_what_finished_in_one_outdoes_a_failure_in_a
     for part in ("shards/1-of-2", "shards/2-of-2"):
         (tmp_path / part).mkdir(parents=True)
     Ledger(tmp_path, "shards/1-of-2").append([done(CELLS[0]), done(CELLS[1])])
-    Ledger(tmp_path, "shards/2-of-2").append([failed(CELLS[0], "why"), done(CELLS[2])])
+    Ledger(tmp_path, "shards/2-of-2").append([record_failed(CELLS[0], "why"), done(CELLS[2])])
     table = read_trials(tmp_path)
     assert sorted(table["trial"]) == sorted(cell.trial for cell in CELLS[:3])
     assert set(table["status"]) == {"completed"}

@@ -9,11 +9,11 @@ from test_analysis import LAMBDAS, bowl, made_up
 from test_scaling import WEIGHTS, table
 
 from regsearch.analysis import mechanism, transfer
-from regsearch.analysis.best_lambda import best_lambda
-from regsearch.analysis.curves import curves
-from regsearch.analysis.response import response
-from regsearch.analysis.scaling import scaling
-from regsearch.analysis.stability import stability
+from regsearch.analysis.best_lambda import find_best_lambdas
+from regsearch.analysis.curves import make_curves
+from regsearch.analysis.response import average_response
+from regsearch.analysis.scaling import fit_scaling
+from regsearch.analysis.stability import measure_stability
 from regsearch.analysis.verdict import Tables
 from regsearch.report.figures import best_against_weights, penalty_share, regret_map, response_curves, stability_map
 from regsearch.report.figures.canvas import GAP, places, saved, styled
@@ -37,12 +37,12 @@ def optima(exponent=0.0, **statuses):
 
 def study(trials):
     """Every table of made-up trials of L2 under gradient descent."""
-    found = list(curves(trials))
-    best = best_lambda(found)
+    found = list(make_curves(trials))
+    best = find_best_lambdas(found)
     sizes = {int(size): 100 for size in trials["train_size"].unique()}
-    limits = stability(found, SGD(), sizes, [L1(), L2()], CHANCE)
+    limits = measure_stability(found, SGD(), sizes, [L1(), L2()], CHANCE)
     grown = pd.DataFrame(columns=mechanism.COLUMNS).astype(float).astype({"penalty": object})
-    return response(found), Tables(best, scaling(best), transfer.transfer(found), limits, grown)
+    return average_response(found), Tables(best, fit_scaling(best), transfer.measure_transfer(found), limits, grown)
 
 
 def networks(widths=(1, 2, 4), **options):
@@ -62,7 +62,7 @@ def networks(widths=(1, 2, 4), **options):
 
 def test_the_best_lambdas_and_the_fitted_line_are_those_of_the_tables():
     best = optima(-0.5)
-    fits = scaling(best)
+    fits = fit_scaling(best)
     found = best_against_weights.points(best, fits)
     assert found.weights.tolist() == WEIGHTS.tolist()
     assert found.at == pytest.approx(best["best_lambda"])
@@ -80,7 +80,7 @@ def test_the_best_lambdas_and_the_fitted_line_are_those_of_the_tables():
 
 def test_edges_and_no_benefit_are_arrows_from_the_bounds_that_the_fit_uses():
     best = optima(w300="left_edge", w3000="no_benefit", w100000="right_edge")
-    found = best_against_weights.points(best, scaling(best))
+    found = best_against_weights.points(best, fit_scaling(best))
     assert found.direction.tolist() == [-1, 0, -1, 0, 0, 1]
     rows = best.set_index("architecture")
     half = math.sqrt(1.8)
@@ -97,15 +97,15 @@ def test_edges_and_no_benefit_are_arrows_from_the_bounds_that_the_fit_uses():
 
 def test_with_too_few_optima_the_claims_go_through_their_middle_and_with_none_are_not_drawn():
     few = optima(w3000="no_benefit", w10000="no_benefit", w30000="no_benefit", w100000="no_benefit")
-    found = best_against_weights.points(few, scaling(few))
+    found = best_against_weights.points(few, fit_scaling(few))
     assert set(found.lines) == {"constant", "inverse"}
     assert found.lines["constant"][1][0] == pytest.approx(np.exp(np.log(few["best_lambda"].dropna()).mean()))
     assert found.title == "undetermined, with 2 of 6 optima known"
     none = optima(**{f"w{n}": "left_edge" for n in WEIGHTS})
-    assert best_against_weights.points(none, scaling(none)).lines == {}
-    assert best_against_weights.points(none.iloc[:0], scaling(none.iloc[:0])) is None
+    assert best_against_weights.points(none, fit_scaling(none)).lines == {}
+    assert best_against_weights.points(none.iloc[:0], fit_scaling(none.iloc[:0])) is None
     one = optima().iloc[:1]
-    assert best_against_weights.points(one, scaling(one)).lines == {}
+    assert best_against_weights.points(one, fit_scaling(one)).lines == {}
 
 
 def test_lambda_0_lies_a_gap_left_of_the_smallest():
@@ -238,6 +238,6 @@ def test_every_rate_and_size_has_a_set_named_so_and_the_bytes_are_the_same_again
 
 def test_figures_carry_no_date_and_no_address_to_load():
     with styled():
-        files = saved(best_against_weights.draw(best_against_weights.points(optima(), scaling(optima())), "l2"))
+        files = saved(best_against_weights.draw(best_against_weights.points(optima(), fit_scaling(optima())), "l2"))
     assert b"<dc:date>" not in files["svg"]
     assert b'href="http' not in files["svg"]

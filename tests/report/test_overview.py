@@ -14,7 +14,7 @@ from regsearch.report.figures import exponents
 
 def steep(cell, rng):
     """Lowest at 0.3 / width²: the best lambda goes as 1/N."""
-    depth = 1.5 if cell.lam == 0 else 0.1 * np.log(cell.lam * cell.network.width**2 / 0.3) ** 2
+    depth = 1.5 if cell.lam == 0 else 0.1 * np.log(cell.lam * cell.architecture.width**2 / 0.3) ** 2
     return 0.8 + depth + 0.02 * rng.normal()
 
 

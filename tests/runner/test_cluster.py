@@ -14,7 +14,6 @@ from conftest import edited, parsed
 from test_study import TABLES
 
 from regsearch import study
-from regsearch.cli.display import Silent
 from regsearch.errors import ClusterError
 from regsearch.grid import cells as grid
 from regsearch.ledger.ledger import read_trials
@@ -44,8 +43,8 @@ def connect(address, ca=None, certificate=None, key=None):
 def test_a_cluster_gives_the_tables_of_one_process(running, tmp_path):
     ours = running.certificate
     where = Cluster(running.address, ours.certificate, ours.certificate, ours.key)
-    study.run(parsed(), tmp_path / "inline", Silent(), study.How())
-    outcome = study.run(parsed(), tmp_path / "cluster", Silent(), study.How(cluster=where))
+    study.run(parsed(), tmp_path / "inline", study.Settings())
+    outcome = study.run(parsed(), tmp_path / "cluster", study.Settings(cluster=where))
     assert (outcome.trained, outcome.failed) == (len(read_trials(tmp_path / "inline")), {})
     for name in TABLES:
         assert (tmp_path / "cluster" / name).read_bytes() == (tmp_path / "inline" / name).read_bytes(), name
@@ -140,13 +139,13 @@ def test_a_killed_worker_costs_nothing_and_a_killed_scheduler_one_clear_error(tm
     assert set(kept["status"]) == {"completed"}
     assert 40 <= len(kept) < 40 * 5
     fewer = [*changes[:1], ("seeds: 2", "seeds: 12"), *changes[2:]]  # the next run goes on from what is kept
-    outcome = study.run(parsed(*fewer), out, Silent(), study.How())
+    outcome = study.run(parsed(*fewer), out, study.Settings())
     assert (outcome.report.missing, outcome.trained) == (0, (~found(kept, fewer)).sum())
 
 
 def found(kept, changes):
     """Which cells of a spec were kept."""
-    cells = grid.cells(parsed(*changes), "population", "digits")
+    cells = grid.make_cells(parsed(*changes), "population", "digits")
     return pd.Series([cell.trial for cell in cells]).isin(kept["trial"])
 
 

@@ -8,7 +8,6 @@ import tensorflow as tf
 from conftest import parsed
 
 from regsearch import study
-from regsearch.cli.display import Silent
 from regsearch.engine.population import training
 from regsearch.runner import faults
 
@@ -44,7 +43,7 @@ def run(path):
     spec = parsed(("widths: [1, 2]", "widths: [1]"), ("seeds: 2", "seeds: 1"))
     training.forget()
     try:
-        outcome = study.run(spec, path, Silent(), study.How())
+        outcome = study.run(spec, path, study.Settings())
     finally:
         training.forget()
     (made,) = json.loads((path / "study.json").read_text())["runs"]

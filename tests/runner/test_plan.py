@@ -7,18 +7,17 @@ from conftest import parsed
 
 from regsearch import data as datasets
 from regsearch import study
-from regsearch.cli.display import Silent
 from regsearch.errors import RegsearchError, ResultsError
 from regsearch.grid import cells as grid
 from regsearch.grid import costs as sizing
 from regsearch.ledger import folder
 from regsearch.ledger.records import Record, Trial
 from regsearch.runner import plan, timing
-from regsearch.runner.jobs import missing
+from regsearch.runner.jobs import select_missing
 from regsearch.runner.plan import Cost, cost, schedule
 from regsearch.runner.timing import Timing, Timings
 
-HOW = study.How("population", 0)
+HOW = study.Settings("population", 0)
 WIDTHS = ("widths: [1, 2]", "widths: [1, 2, 4]")
 SHAPE = datasets.NAMED["digits"]
 
@@ -26,11 +25,11 @@ SHAPE = datasets.NAMED["digits"]
 def jobs(*changes, finished=(), how=HOW):
     spec = parsed(WIDTHS, *changes)
     sizes = sizing.measure(spec, SHAPE)
-    return missing(how.jobs(grid.cells(spec, how.engine, "digits"), sizes, spec, how.kind), finished)
+    return select_missing(how.jobs(grid.make_cells(spec, how.engine, "digits"), sizes, spec, how.kind), finished)
 
 
 def names(found):
-    return [job.population.first.network.name for job in found]
+    return [job.population.first.architecture.name for job in found]
 
 
 def measured(*timings):
@@ -102,7 +101,7 @@ def test_another_training_size_is_compiled_anew():
 
 
 def test_a_worker_holds_the_dataset_and_one_seeds_part_of_it():
-    assert plan.data_memory(parsed(), SHAPE) == 4 * 64 * (1797 + 64 + 50 + 50)
+    assert plan.count_data_bytes(parsed(), SHAPE) == 4 * 64 * (1797 + 64 + 50 + 50)
 
 
 @pytest.fixture
@@ -117,7 +116,7 @@ def folder_of(tmp_path):
         scores |= {"test_loss": 1.0, "test_accuracy": 1.0, "epochs": 2}
         from regsearch.ledger.records import Counts
 
-        cells = grid.cells(spec, "population", "digits")[:count]
+        cells = grid.make_cells(spec, "population", "digits")[:count]
         rows = []
         for cell in cells:
             scores["validation_loss"] = 1 - cell.lam
@@ -137,7 +136,7 @@ def test_what_the_ledger_has_is_left_out_failed_trials_are_not_and_nothing_is_wr
     timed = []
     monkeypatch.setattr(timing, "measure", lambda *given: timed.append(given) or measured((1.0, 1.0, 1.0, 1.0)))
     found = plan.make(spec, results, HOW, 0.0)
-    assert [(row.network.name, row.trials, row.finished, row.populations) for row in found.rows] == [
+    assert [(row.architecture.name, row.trials, row.finished, row.populations) for row in found.rows] == [
         ("w1", 10, 5, 1), ("w2", 10, 0, 2),
     ]  # fmt: skip
     assert (found.trials, found.finished, found.populations) == (20, 5, 3)
@@ -177,7 +176,9 @@ def test_a_long_epoch_is_timed_on_fewer_images_that_teach_nothing():
     )
     shape = datasets.NAMED["cifar10"]
     (size,) = sizing.measure(spec, shape).values()
-    job = HOW.jobs(grid.cells(spec, "population", "cifar10"), {grid.networks(spec)[0]: size}, spec, "CPU")[0]
+    job = HOW.jobs(
+        grid.make_cells(spec, "population", "cifar10"), {grid.make_architectures(spec)[0]: size}, spec, "CPU"
+    )[0]
     sample = timing._Sample.of(spec, shape, job)
     count = len(sample.split.train[0])
     assert 4 * 32 <= count < 2000
@@ -202,10 +203,10 @@ def test_a_plan_of_a_real_study_is_of_the_right_order(tmp_path, engine, epochs):
     spec = parsed(
         ("epochs: 2", f"epochs: {epochs}"), ("[0, 0.01, 0.1]", "[0.1]"), ("[1, 2]", "[2]"), ("seeds: 2", "seeds: 1")
     )
-    how = study.How(engine, 0)
+    how = study.Settings(engine, 0)
     found = plan.make(spec, tmp_path / "none", how, time.perf_counter())
     started = time.perf_counter()
-    study.run(spec, tmp_path / "results", Silent(), how)
+    study.run(spec, tmp_path / "results", how)
     took = time.perf_counter() - started
     assert not (tmp_path / "none").exists()
     assert found.memory > 2**20

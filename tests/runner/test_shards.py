@@ -7,23 +7,22 @@ from test_study import TABLES
 
 from regsearch import data as datasets
 from regsearch import report, study
-from regsearch.cli.display import Silent
 from regsearch.errors import ResultsError
 from regsearch.grid import cells as grid
 from regsearch.grid import costs as sizing
 from regsearch.ledger import folder, ledger
-from regsearch.runner import jobs
+from regsearch.runner import work as runner_work
 from regsearch.runner.jobs import COMPILE_SECONDS
 from regsearch.runner.shards import Shard
 
 SPEC = parsed()
-SIZES = sizing.measure(SPEC, datasets.shape(SPEC))
-CELLS = grid.cells(SPEC, "population", "digits")
+SIZES = sizing.measure(SPEC, datasets.describe(SPEC))
+CELLS = grid.make_cells(SPEC, "population", "digits")
 
 
 def share(spec, shard):
-    sizes = sizing.measure(spec, datasets.shape(spec))
-    return study.How(shard=shard).jobs(grid.cells(spec, "population", "digits"), sizes, spec, "CPU")
+    sizes = sizing.measure(spec, datasets.describe(spec))
+    return study.Settings(shard=shard).jobs(grid.make_cells(spec, "population", "digits"), sizes, spec, "CPU")
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7])
@@ -39,14 +38,14 @@ def test_shards_are_balanced_although_networks_differ_in_size():
     loads = []
     for index in range(1, 5):
         own = share(spec, Shard(index, 4))
-        compiled = {job.population.first.network for job in own}
+        compiled = {job.population.first.architecture for job in own}
         loads.append(sum(job.seconds(spec) for job in own) + COMPILE_SECONDS * len(compiled))
     assert max(loads) < 1.05 * sum(loads) / 4
 
 
 def test_a_shard_compiles_few_networks_where_compiling_is_most_of_the_work():
     spec = parsed(("widths: [1, 2]", "widths: [1, 2, 3, 4]"), ("seeds: 2", "seeds: 4"))
-    assert [len({job.population.first.network for job in share(spec, Shard(index, 4))}) for index in range(1, 5)] == [
+    assert [len({job.population.first.architecture for job in share(spec, Shard(index, 4))}) for index in range(1, 5)] == [
         1, 1, 1, 1,
     ]  # fmt: skip
 
@@ -58,7 +57,7 @@ def test_what_is_no_shard_is_refused_with_what_is_expected(text):
 
 
 def run(path, shard=None, *changes):
-    return study.run(parsed(*changes), path, Silent(), study.How(shard=shard and Shard.parse(shard)))
+    return study.run(parsed(*changes), path, study.Settings(shard=shard and Shard.parse(shard)))
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +107,7 @@ def test_a_grown_grid_is_sharded_anew_and_only_the_new_is_trained(sharded, whole
 @pytest.mark.slow
 def test_a_report_reads_the_parts_that_are_there(tmp_path):
     run(tmp_path, "1/3")
-    found = report.write(tmp_path)
+    found = report.write(report.read(tmp_path))
     assert found.missing == len(CELLS) - len(ledger.read_trials(tmp_path)) > 0
     assert (tmp_path / "best_lambda.csv").exists()
 
@@ -116,7 +115,7 @@ def test_a_report_reads_the_parts_that_are_there(tmp_path):
 def test_a_shard_that_another_process_trains_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(folder, "_GHOST", 0.1)
     with (
-        folder.claimed(tmp_path, SPEC, "population", datasets.shape(SPEC), "shards/1-of-2"),
+        folder.hold_and_claim(tmp_path, SPEC, "population", datasets.describe(SPEC), "shards/1-of-2"),
         pytest.raises(ResultsError, match="1-of-2: expected a results folder that no other run holds"),
     ):
         run(tmp_path, "1/2")
@@ -124,7 +123,7 @@ def test_a_shard_that_another_process_trains_is_refused(tmp_path, monkeypatch):
 
 def test_the_whole_is_refused_while_a_shard_trains(tmp_path):
     with (
-        folder.held(tmp_path / "shards" / "1-of-2"),
+        folder.hold(tmp_path / "shards" / "1-of-2"),
         pytest.raises(ResultsError, match=r"1-of-2: expected a results folder that no other run holds"),
     ):
         run(tmp_path)
@@ -132,13 +131,13 @@ def test_the_whole_is_refused_while_a_shard_trains(tmp_path):
 
 def test_a_shard_is_refused_while_the_whole_trains(tmp_path, monkeypatch):
     monkeypatch.setattr(folder, "BRIEFLY", 0.1)
-    with folder.held(tmp_path), pytest.raises(ResultsError, match="held by another run"):
+    with folder.hold(tmp_path), pytest.raises(ResultsError, match="held by another run"):
         run(tmp_path, "1/2")
     assert not (tmp_path / "shards").exists()
 
 
 def test_shards_of_another_study_are_refused(tmp_path):
-    with folder.claimed(tmp_path, SPEC, "population", datasets.shape(SPEC), "shards/1-of-2"):
+    with folder.hold_and_claim(tmp_path, SPEC, "population", datasets.describe(SPEC), "shards/1-of-2"):
         pass
     with pytest.raises(ResultsError, match="what differs"):
         run(tmp_path, "2/2", ("epochs: 2", "epochs: 3"))
@@ -147,12 +146,14 @@ def test_shards_of_another_study_are_refused(tmp_path):
 def test_the_split_is_the_same_whatever_trains_it():
     spec = parsed(("widths: [1, 2]", "widths: [1, 2, 4, 8, 64]"), ("lambdas: [0, 0.01, 0.1]", "lambdas: {from: 1e-5, to: 1, per_decade: 8}"),
                   ("seeds: 2", "seeds: 4"))  # fmt: skip
-    sizes = sizing.measure(spec, datasets.shape(spec))
-    cells = grid.cells(spec, "population", "digits")
-    assert sizes[grid.networks(spec)[-1]].members("CPU", 2) != sizes[grid.networks(spec)[-1]].members("GPU", 2)
+    sizes = sizing.measure(spec, datasets.describe(spec))
+    cells = grid.make_cells(spec, "population", "digits")
+    assert sizes[grid.make_architectures(spec)[-1]].members("CPU", 2) != sizes[
+        grid.make_architectures(spec)[-1]
+    ].members("GPU", 2)
     for index in range(1, 6):
         shares = [
-            {cell.trial for job in study.How(shard=Shard(index, 5)).jobs(cells, sizes, spec, device)
+            {cell.trial for job in study.Settings(shard=Shard(index, 5)).jobs(cells, sizes, spec, device)
              for cell in job.population.cells}
             for device in ("CPU", "GPU")
         ]  # fmt: skip
@@ -171,14 +172,14 @@ def test_a_part_that_has_only_begun_stops_nobody(tmp_path):
 
 @pytest.mark.slow
 def test_the_last_shard_writes_the_tables_although_a_network_failed_for_good(tmp_path, monkeypatch):
-    work = jobs.work
+    work = runner_work.train
 
-    def fails(spec, job):
+    def fails(spec, job, *asked):
         if any(cell.lam == 0.1 for cell in job.population.cells):
             raise RuntimeError("no luck")
-        return work(spec, job)
+        return work(spec, job, *asked)
 
-    monkeypatch.setattr(jobs, "work", fails)
+    monkeypatch.setattr("regsearch.runner.work.train", fails)
     outcomes = [run(tmp_path, "1/2"), run(tmp_path, "2/2")]
     assert outcomes[0].report is None
     assert outcomes[1].report.missing == sum(len(outcome.failed) for outcome in outcomes) > 0

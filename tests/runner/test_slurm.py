@@ -21,7 +21,6 @@ from test_study import TABLES
 
 from regsearch import study
 from regsearch.cli import main
-from regsearch.cli.display import Silent
 from regsearch.ledger.ledger import read_trials
 
 NEEDED = ("slurmctld", "slurmd", "sbatch", "munged")
@@ -109,7 +108,7 @@ def ended():
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     path = tmp_path_factory.mktemp("undisturbed")
-    study.run(parsed(*LONGER), path, Silent(), study.How())
+    study.run(parsed(*LONGER), path, study.Settings())
     return path
 
 

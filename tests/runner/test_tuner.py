@@ -4,13 +4,13 @@ import pytest
 from conftest import parsed
 
 from regsearch.data import NAMED
-from regsearch.grid.cells import cells, populations
+from regsearch.engine import Job
+from regsearch.grid.cells import make_cells, make_populations
 from regsearch.grid.costs import Size
-from regsearch.ledger.records import Counts, Epoch, completed, diverged, failed
-from regsearch.runner.jobs import Job
+from regsearch.ledger.records import Counts, Epoch, record_completed, record_diverged, record_failed
 from regsearch.runner.tuner import GridTuner
 
-CELLS = cells(parsed(), "reference", "digits")
+CELLS = make_cells(parsed(), "reference", "digits")
 COUNTS = Counts(20, 18)
 SIZE = Size(20, 18, 100, 100, 100)
 
@@ -19,18 +19,18 @@ def record(cell):
     """Losses fall with lambda; the first cell diverges and the next four fail."""
     at = CELLS.index(cell)
     if at == 0:
-        return diverged(cell, COUNTS, [], 1, 0.1)
+        return record_diverged(cell, COUNTS, [], 1, 0.1)
     if at < 5:
-        return failed(cell, "why")
+        return record_failed(cell, "why")
     epochs = [Epoch(cell.trial, n, 1.0, 0.0, 1 + at, 0.5, 1.0, 1.0, 1.0) for n in (0, 1)]
-    return completed(cell, COUNTS, epochs, (1.0, 0.5), 0.1)
+    return record_completed(cell, COUNTS, epochs, (1.0, 0.5), 0.1)
 
 
 @pytest.fixture
 def searched(tmp_path):
     tuner, kept = GridTuner(tmp_path, NAMED["digits"]), []
     tuner.grow(CELLS, {})
-    jobs = [Job(population, SIZE, 3, "reference", "CPU") for population in populations(CELLS, 3)]
+    jobs = [Job(population, SIZE, 3, "reference", "CPU") for population in make_populations(CELLS, 3)]
     tuner.search(jobs, lambda them: ([record(c) for c in job.population.cells] for job in them), kept.extend)
     return tuner, kept
 
@@ -70,7 +70,7 @@ def test_what_the_ledger_has_is_adopted(tmp_path):
 
 def test_a_search_that_grows_keeps_what_it_has_and_knows_the_new(searched):
     tuner, _ = searched
-    more = cells(parsed(("[0, 0.01, 0.1]", "[0, 0.001, 0.01, 0.1]")), "reference", "digits")
+    more = make_cells(parsed(("[0, 0.01, 0.1]", "[0, 0.001, 0.01, 0.1]")), "reference", "digits")
     tuner.grow(more, {cell.trial: record(cell).trial for cell in CELLS})
     assert tuner.oracle.end_order == [cell.trial for cell in CELLS]
     assert tuner.oracle.max_trials == len(more)

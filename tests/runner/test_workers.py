@@ -11,20 +11,22 @@ import pytest
 from conftest import parsed
 
 from regsearch import data as datasets
+from regsearch.engine import Job
 from regsearch.grid import cells as grid
 from regsearch.grid import costs as sizing
 from regsearch.runner import dispatch, workers
-from regsearch.runner.jobs import Job, work
+from regsearch.runner.work import train as work
 from regsearch.runner.workers import Inline
 
 SPEC = parsed()
 
 
 def jobs(members=5):
-    sizes = sizing.measure(SPEC, datasets.shape(SPEC))
-    cells = grid.cells(SPEC, "population", "digits")
+    sizes = sizing.measure(SPEC, datasets.describe(SPEC))
+    cells = grid.make_cells(SPEC, "population", "digits")
     return [
-        Job(one, sizes[one.first.network], members, "population", "CPU") for one in grid.populations(cells, members)
+        Job(one, sizes[one.first.architecture], members, "population", "CPU")
+        for one in grid.make_populations(cells, members)
     ]
 
 
@@ -64,38 +66,38 @@ def test_no_more_than_asked_for_is_handed_out_ahead(monkeypatch):
 def test_a_job_that_fails_once_is_tried_again_in_halves_and_nothing_is_lost(monkeypatch):
     failures = iter([True, True])
 
-    def fails_twice(spec, job):
+    def fails_twice(spec, job, *asked):
         if job.attempt == 1 and next(failures, False):
             raise MemoryError
-        return work(spec, job)
+        return work(spec, job, *asked)
 
-    monkeypatch.setattr("regsearch.runner.jobs.work", fails_twice)
+    monkeypatch.setattr("regsearch.runner.work.train", fails_twice)
     found = list(dispatch.train(SPEC, Inline(), lambda: 1, jobs()))
     assert trials(found) == every_trial()
     assert {record.trial.status for group in found for record in group} == {"completed"}
     assert sorted(len(group) for group in found) == [2, 2, 3, 3, 5, 5]
 
 
-def dies_once(spec, job, marker):
+def dies_once(spec, job, *asked, marker):
     """Kills its own process the first time it runs."""
     if not marker.exists():
         marker.touch()
         os.kill(os.getpid(), signal.SIGKILL)
-    return work(spec, job)
+    return work(spec, job, *asked)
 
 
-def dies(spec, job):
+def dies(spec, job, *asked):
     first = job.population.first
-    if first.seed == 0 and first.network.width == 1 and first.lam == 0:
+    if first.seed == 0 and first.architecture.width == 1 and first.lam == 0:
         os.kill(os.getpid(), signal.SIGKILL)
-    return work(spec, job)
+    return work(spec, job, *asked)
 
 
 @pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_its_population_tried_again(tmp_path, monkeypatch):
     from functools import partial
 
-    monkeypatch.setattr("regsearch.runner.jobs.work", partial(dies_once, marker=Path(tmp_path / "died")))
+    monkeypatch.setattr("regsearch.runner.work.train", partial(dies_once, marker=Path(tmp_path / "died")))
     with workers.pool(2, "CPU", 1) as pool:
         found = list(dispatch.train(SPEC, pool.executor, pool.ahead, jobs()))
     assert (tmp_path / "died").exists()
@@ -105,7 +107,7 @@ def test_a_killed_worker_is_replaced_and_its_population_tried_again(tmp_path, mo
 
 @pytest.mark.slow
 def test_a_network_that_always_kills_its_worker_fails_alone(monkeypatch):
-    monkeypatch.setattr("regsearch.runner.jobs.work", dies)
+    monkeypatch.setattr("regsearch.runner.work.train", dies)
     with workers.pool(2, "CPU", 1) as pool:
         found = list(dispatch.train(SPEC, pool.executor, pool.ahead, jobs(members=2)))
     assert trials(found) == every_trial()

@@ -6,7 +6,7 @@ import pytest
 from conftest import parsed
 
 from regsearch.engine.reference import _regularizer
-from regsearch.grid.cells import cells
+from regsearch.grid.cells import make_cells
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from regsearch.grid.cells import cells
     ],
 )
 def test_a_penalty_is_its_formula(penalty, formula):
-    cell = cells(parsed(("[l1, l2]", f"[{penalty}]")), "reference", "digits")[2]
+    cell = make_cells(parsed(("[l1, l2]", f"[{penalty}]")), "reference", "digits")[2]
     assert cell.lam == 0.1
     weights = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
     regularizer = _regularizer(*cell.shares(12)[:2])

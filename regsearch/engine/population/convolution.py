@@ -8,7 +8,7 @@ product is (filters × window) times (window × positions·batch), with no large
 import keras
 import tensorflow as tf
 
-from regsearch.grid.window import Window
+from regsearch.grid import Window
 
 
 def slices(window: Window, x: tf.Tensor, fill: float = 0.0) -> list[tf.Tensor]:

@@ -7,8 +7,7 @@ import tensorflow as tf
 
 from regsearch.engine.population.convolution import convolve, depthwise, product
 from regsearch.engine.population.layer import IMAGE, MemberLayer
-from regsearch.grid.shapes import window_of
-from regsearch.grid.window import Window
+from regsearch.grid import Window, window_of
 
 
 class _Kernels(MemberLayer):

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from regsearch.engine.plain import Place, named, seeded
-from regsearch.spec.layers import LayerBase
+from regsearch.spec import LayerBase
 
 IMAGE, VECTOR = 4, 2
 """Axes of activations without a member axis: (channels, height, width, batch) and (features, batch)."""

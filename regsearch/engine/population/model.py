@@ -9,9 +9,8 @@ import tensorflow as tf
 from regsearch.engine.plain import Place
 from regsearch.engine.population import dropping, kernels, normalization, plain
 from regsearch.engine.population.layer import MemberLayer, through
-from regsearch.grid.cells import Network
-from regsearch.grid.costs import Size
-from regsearch.spec.layers import LayerBase, Residual
+from regsearch.grid import Architecture, Size
+from regsearch.spec import LayerBase, Residual
 
 MEMBER_LAYERS: dict[str, type[MemberLayer]] = {
     layer.__name__: layer
@@ -61,7 +60,13 @@ class PopulationModel(keras.Model):
     """
 
     def __init__(
-        self, network: Network, classes: int, members: int, size: Size, device: str, lowering: str | None = None
+        self,
+        architecture: Architecture,
+        classes: int,
+        members: int,
+        size: Size,
+        device: str,
+        lowering: str | None = None,
     ) -> None:
         super().__init__(name="population")
 
@@ -74,11 +79,11 @@ class PopulationModel(keras.Model):
         def made(settings: LayerBase, place: Place) -> MemberLayer:
             if isinstance(settings, Residual):
                 return Added(settings, stacked(settings.layers, place), members, place)
-            arguments: dict[str, Any] = settings.arguments(network.width, classes) | {"lowering": picked}
+            arguments: dict[str, Any] = settings.arguments(architecture.width, classes) | {"lowering": picked}
             return MEMBER_LAYERS[settings.kind](settings, arguments, members, place)
 
-        self.members, self.penalised = members, network.penalised
-        self.stack = stacked(network.layers, ())
+        self.members, self.penalised = members, architecture.penalised
+        self.stack = stacked(architecture.layers, ())
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Logits, (members, classes, batch), of images (batch, height, width, channels) shared by all members."""

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from regsearch.engine.population.convolution import slices
 from regsearch.engine.population.layer import IMAGE, MemberLayer
-from regsearch.grid.shapes import window_of
+from regsearch.grid import window_of
 
 
 class MaxPooling2D(MemberLayer):

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from regsearch.spec.study import EarlyStopping
+from regsearch.spec import EarlyStopping
 
 
 class Patience:

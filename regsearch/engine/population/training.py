@@ -1,6 +1,7 @@
 """The population engine: trains many networks at once, one compiled call an epoch."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -13,14 +14,10 @@ from numpy.typing import NDArray
 from regsearch.data import Arrays, Loss, Split
 from regsearch.engine.population.model import PopulationModel
 from regsearch.engine.population.stopping import Patience
-from regsearch.grid.cells import Network, Population
-from regsearch.grid.costs import KEPT_COMPILED, SCORED_AT_ONCE, Size
-from regsearch.ledger.checkpoints import StateFile
-from regsearch.ledger.records import Counts, Epoch, Record, completed, diverged
+from regsearch.grid import KEPT_COMPILED, SCORED_AT_ONCE, Architecture, Population, Size
+from regsearch.ledger import Checkpoint, Counts, Epoch, Record, record_completed, record_diverged
 from regsearch.randomness import batches
-from regsearch.runner.interrupt import checkpoint
-from regsearch.spec.optimizers import OptimizerBase
-from regsearch.spec.study import Training
+from regsearch.spec import OptimizerBase, Training
 
 
 def train(
@@ -32,7 +29,8 @@ def train(
     device: str = "CPU",
     lowering: str | None = None,
     compiled: bool = True,
-    state: StateFile | None = None,
+    state: Checkpoint | None = None,
+    raise_if_stopped: Callable[[], None] = lambda: None,
 ) -> list[Record]:
     """Trains a population.
 
@@ -47,6 +45,7 @@ def train(
         lowering: forces how convolutions are computed.
         compiled: whether XLA compiles it; otherwise TensorFlow runs it as it is, with other rounding.
         state: where its state between epochs is kept, and continued from.
+        raise_if_stopped: called before each epoch.
 
     Returns:
         One record a member, in order.
@@ -55,9 +54,9 @@ def train(
     image = tuple(int(size) for size in split.train[0].shape[1:])
     first = population.first
     trainer = _trainer(
-        first.network, image, split.classes, split.loss, members, training, size, device, lowering, compiled
+        first.architecture, image, split.classes, split.loss, members, training, size, device, lowering, compiled
     )
-    scores = trainer.run(population, split, training.epochs, state)
+    scores = trainer.run(population, split, training.epochs, state, raise_if_stopped)
     seconds = (scores.seconds_before + time.perf_counter() - started) / len(population.cells)
     labelled = split.loss == "cross_entropy"
     members_in = range(len(population.cells))
@@ -111,7 +110,7 @@ class Trainer:
 
     def __init__(
         self,
-        network: Network,
+        architecture: Architecture,
         image: tuple[int, int, int],
         classes: int,
         loss: Loss,
@@ -124,7 +123,7 @@ class Trainer:
     ) -> None:
         self.members, self.settings = members, training
         self._losses = {"cross_entropy": self._cross_entropy, "squared_error": self._squared_error}[loss]
-        self.model = PopulationModel(network, classes, members, size, device, lowering)
+        self.model = PopulationModel(architecture, classes, members, size, device, lowering)
         self.model(tf.zeros((training.batch_size, *image)))
         self.weights = self.model.trainable_variables
         self.optimizer = _optimizer(training.optimizer)
@@ -145,7 +144,14 @@ class Trainer:
         sizes = [sum(int(np.prod(w.shape[1:])) for w in group) for group in (self.weights, self.model.kernels)]
         return Counts(*sizes)
 
-    def run(self, population: Population, split: Split, epochs: int, state: StateFile | None = None) -> Scores:
+    def run(
+        self,
+        population: Population,
+        split: Split,
+        epochs: int,
+        state: Checkpoint | None = None,
+        raise_if_stopped: Callable[[], None] = lambda: None,
+    ) -> Scores:
         """Trains one population from its start, or from its saved state; see `Scores`."""
         started = time.perf_counter()
         first = population.first
@@ -172,7 +178,7 @@ class Trainer:
         for number, row in enumerate(rows[1:], 1):
             patience.see(number, row[VALIDATION_LOSS])
         for number in range(len(rows), epochs + 1):
-            checkpoint()
+            raise_if_stopped()
             order = batches(first.seed, number, first.train_size, settings.batch_size, settings.steps_per_epoch)
             rates = first.learning_rate * np.array(settings.factors(first.train_size, number))
             given = (tf.constant(order), tf.constant(rates, tf.float32), *scored, l1, l2, decay)
@@ -356,8 +362,8 @@ def _record(
             named |= {"validation_accuracy": None}  # type: ignore[dict-item]
         epoch = Epoch(trial=cell.trial, epoch=number, **named)
         if not (finite and epoch.finite()):
-            return diverged(cell, counts, epochs, number, seconds)
+            return record_diverged(cell, counts, epochs, number, seconds)
         epochs.append(epoch)
     accuracy = float(scores.test[1, member]) if labelled else None
     test, counted = (float(scores.test[0, member]), accuracy), int(scores.counted[member])
-    return completed(cell, counts, epochs, test, seconds, counted)
+    return record_completed(cell, counts, epochs, test, seconds, counted)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from regsearch.analysis.scaling import CONSTANT, INVERSE, bounds
-from regsearch.analysis.scaling import line as fitted
+from regsearch.analysis import CONSTANT, INVERSE, find_bounds
+from regsearch.analysis import fit_line as fitted
 from regsearch.report.figures.canvas import (
     BLACK,
     BLUE,
@@ -75,7 +75,7 @@ def points(best: pd.DataFrame, scaling: pd.DataFrame) -> Points | None:
     if best.empty:
         return None
     best = best.sort_values([AGAINST, "architecture"], kind="stable")
-    below, above = bounds(best)
+    below, above = find_bounds(best)
     known = below == above
     direction = np.where(known, 0, np.where(np.isfinite(above), -1, 1))
     return Points(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from regsearch.analysis.scaling import CONSTANT, INVERSE
+from regsearch.analysis import CONSTANT, INVERSE
 from regsearch.report.figures.canvas import BLACK, BLUE, GREEN, ORANGE, PINK, RED, SKY, Floats, figure
 
 if TYPE_CHECKING:

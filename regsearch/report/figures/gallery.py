@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from regsearch.analysis.verdict import SETTING, Tables, at, name
+from regsearch.analysis import SETTING, Tables, name_setting, select_setting
 from regsearch.report.figures import best_against_weights, penalty_share, regret_map, response_curves, stability_map
 from regsearch.report.figures.canvas import saved, styled
 
@@ -47,8 +47,8 @@ def gallery(response: pd.DataFrame, tables: Tables, chance: float | None, loss: 
         loss: what the loss is, for its axes.
     """
     for setting, rows in response.groupby(SETTING, sort=True):
-        of = {table: at(all_rows, setting) for table, all_rows in vars(tables).items()}
-        shown = name(setting, response)
+        of = {table: select_setting(all_rows, setting) for table, all_rows in vars(tables).items()}
+        shown = name_setting(setting, response)
         found: list[tuple[str, Any, Any, tuple[str, ...]]] = [
             ("best_lambda", best_against_weights, best_against_weights.points(of["best_lambda"], of["scaling"]), ()),
             ("response", response_curves, response_curves.points(rows, of["best_lambda"]), (loss,)),

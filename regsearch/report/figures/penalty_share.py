@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from regsearch.analysis.mechanism import ENDS
+from regsearch.analysis import ENDS
 from regsearch.report.figures.canvas import BLUE, GREY, RED, Floats, figure, number_ticks, weights_axis
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from regsearch.analysis.transfer import RULES
+from regsearch.analysis import RULES
 from regsearch.report.figures.canvas import GREY, Floats, figure
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from regsearch.analysis.stability import COLLAPSED
+from regsearch.analysis import COLLAPSED
 from regsearch.report.figures.canvas import BLACK, BLUE, GREY, ORANGE, PINK, RED, Floats, figure, lambda_axis, places
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ import sys
 import time
 
 import pytest
-
 from regsearch.runner.interrupt import (
     Stopped,
     UnwantedError,

@@ -1,0 +1,55 @@
+"""What an engine is handed: a population to train, and how."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from regsearch.grid import Population, Size
+from regsearch.ledger import Checkpoint, Checkpoints
+
+
+@dataclass(frozen=True)
+class Job:
+    """A population to train, and how.
+
+    Attributes:
+        size: of its architecture.
+        members: how many networks to compile for; the population may be smaller, and is filled up with networks
+            that are trained and forgotten, so that its numbers are those of a full one.
+        engine: `population` or `reference`.
+        device: `CPU` or `GPU`.
+        content: what the dataset must hold where it trains; see `data.Facts`. Empty holds it to nothing.
+        lowering: forces how convolutions are computed.
+        compiled: whether XLA compiles it; otherwise TensorFlow runs it as it is, with other rounding.
+        checkpoints: where the state of populations in training is kept; None keeps none.
+        attempt: 2 for a second try, and so on.
+    """
+
+    population: Population
+    size: Size
+    members: int
+    engine: str
+    device: str
+    content: str = ""
+    lowering: str | None = None
+    compiled: bool = True
+    checkpoints: Checkpoints | None = None
+    attempt: int = 1
+
+    @property
+    def threads(self) -> int:
+        """Computing threads: on a CPU a population trains on one, wherever it trains, so that it rounds alike."""
+        return 1 if self.engine == "population" and self.device == "CPU" else 0
+
+    @property
+    def work(self) -> int:
+        """What orders jobs, the longest first."""
+        return self.size.work * self.members * self.population.first.train_size
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Where its state between epochs is kept; a state that another kind of job made is not continued."""
+        if self.checkpoints is None:
+            return None
+        made_by: dict[str, Any] = {"engine": self.engine, "device": self.device}
+        if self.engine == "population":
+            made_by |= {"members": self.members, "lowering": self.lowering, "compiled": self.compiled}
+        return self.checkpoints.of((cell.trial for cell in self.population.cells), **made_by)
