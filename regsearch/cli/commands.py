@@ -344,7 +344,7 @@ def datasets(as_json: bool) -> None:
             {
                 "name": name,
                 "image": list(shape.image) if shape else None,
-                "classes": shape.classes if shape else None,
+                "classes": shape.outputs if shape else None,
                 "images": shape.pool if shape else None,
                 "test_images": shape.test if shape else None,
                 "source": origin,

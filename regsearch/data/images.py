@@ -54,7 +54,7 @@ def shape(folder: Path, size: tuple[int, int], color: str, refuse: Refusal) -> F
     counts = [len(listing.files) for listing in listings]
     return Facts(
         image=(*size, CHANNELS[color]),
-        classes=len(listings[0].classes),
+        outputs=len(listings[0].classes),
         pool=counts[0],
         test=sum(counts[1:]),
         content=f"images-{digest}",

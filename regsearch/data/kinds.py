@@ -25,7 +25,7 @@ class Facts:
 
     Attributes:
         image: (height, width, channels).
-        classes: the number of classes, or of targets where they are numbers.
+        outputs: the number of classes, or of targets where they are numbers.
         pool: images that training and validation (and test, where `test` is 0) are drawn from.
         test: images of the dataset's own test set; 0 where it has none.
         content: tells this data from other data under the same name; part of what identifies a trial.
@@ -35,7 +35,7 @@ class Facts:
     """
 
     image: tuple[int, int, int]
-    classes: int
+    outputs: int
     pool: int
     test: int
     content: str
@@ -43,12 +43,12 @@ class Facts:
     widening: Literal["channels", "targets"] | None = None
     kept_bytes: int = 4
 
-    def at(self, width: int | None) -> "Facts":
+    def for_width(self, width: int | None) -> "Facts":
         """The shape that a network of this width sees."""
         if self.widening is None or width is None:
             return self
         if self.widening == "targets":
-            return replace(self, classes=width)
+            return replace(self, outputs=width)
         return replace(self, image=(*self.image[:2], width))
 
 
@@ -60,13 +60,13 @@ class Images:
         pool: images (n, height, width, channels), bytes from 0 to 255 or floats as they are meant; with labels
             (n,) from 0, or targets (n, q).
         test: the dataset's own test set, likewise; None where it has none.
-        classes: the number of classes, or of targets where they are numbers.
+        outputs: the number of classes, or of targets where they are numbers.
         loss: the data loss that goes with its targets.
     """
 
     pool: Kept
     test: Kept | None
-    classes: int
+    outputs: int
     loss: Loss = "cross_entropy"
 
 
@@ -77,7 +77,7 @@ class Split:
     train: Arrays
     validation: Arrays
     test: Arrays
-    classes: int
+    outputs: int
     loss: Loss = "cross_entropy"
 
 

@@ -48,7 +48,7 @@ def load(name: str, path: Path | None, refuse: Refusal, watch: Watch | None) -> 
     """
     paths = download.fetched(name, refuse, watch) if path is None else download.given(name, path, refuse)
     train, test = READERS[name](paths)
-    return Images(_kept(train), _kept(test), NAMED[name].classes)
+    return Images(_kept(train), _kept(test), NAMED[name].outputs)
 
 
 def _kept(pair: Pair) -> Kept:

@@ -27,7 +27,7 @@ def shape(path: Path, refuse: Refusal) -> Facts:
     height, width, channels = x.shape[1:]
     return Facts(
         image=(height, width, channels),
-        classes=images.classes,
+        outputs=images.outputs,
         pool=len(x),
         test=0 if test is None else len(test[0]),
         content=f"npz-{digest}",

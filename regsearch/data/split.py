@@ -31,12 +31,12 @@ def split(images: Images | None, dataset: Dataset, train_size: int, seed: int, w
     if images.loss == "cross_entropy":
         noise = stream(seed, NOISE)
         redrawn = noise.random(len(y)) < dataset.label_noise
-        y = np.where(redrawn, noise.integers(images.classes, size=len(y)), y).astype(np.int32)
+        y = np.where(redrawn, noise.integers(images.outputs, size=len(y)), y).astype(np.int32)
     train, validation = _part((x, y), train_rows), _part((x, y), validation_rows)
     test = _part(images.test or images.pool, test_rows)
     if dataset.standardise:
         _standardise(train[0], [part[0] for part in (train, validation, test)])
-    return Split(train, validation, test, images.classes, images.loss)
+    return Split(train, validation, test, images.outputs, images.loss)
 
 
 def find_untrained_classes(images: Images, dataset: Dataset, train_size: int, seed: int) -> list[int]:
@@ -44,7 +44,7 @@ def find_untrained_classes(images: Images, dataset: Dataset, train_size: int, se
     if images.loss != "cross_entropy":
         return []
     *_, train = _rows(images, dataset, train_size, seed)
-    return sorted(set(range(images.classes)) - set(images.pool[1][train].tolist()))
+    return sorted(set(range(images.outputs)) - set(images.pool[1][train].tolist()))
 
 
 def _rows(images: Images, dataset: Dataset, train_size: int, seed: int) -> tuple[Rows, Rows, Rows]:

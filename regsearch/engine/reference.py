@@ -53,8 +53,8 @@ def _train_one(
     keras.backend.clear_session()
     started = time.perf_counter()
     image = split.train[0].shape[1:]
-    l1, l2, decay = cell.shares(weigh(cell.architecture, image, split.classes).penalised)
-    model = build(cell.architecture, image, split.classes, cell.seed, lambda: _regularizer(l1, l2))
+    l1, l2, decay = cell.shares(weigh(cell.architecture, image, split.outputs).penalised)
+    model = build(cell.architecture, image, split.outputs, cell.seed, lambda: _regularizer(l1, l2))
     optimizer = _optimizer(training.optimizer, _rate(training, cell), decay)
     penalised = kernels(model, cell.architecture.penalised)
     optimizer.exclude_from_weight_decay(_not_in(penalised, model.trainable_variables))

@@ -195,7 +195,7 @@ def _plain(value: Any, width: int | None) -> Any:
         return tuple(_plain(part, width) for part in value)
     if not isinstance(value, Count):
         return value
-    return value.at(width) if value.of == "width" and width is not None else str(value)
+    return value.resolve(width) if value.of == "width" and width is not None else str(value)
 
 
 def _hash(content: dict[str, Any]) -> str:

@@ -73,9 +73,9 @@ def measure(spec: Spec, shape: Facts) -> dict[Architecture, Size]:
     for index, architecture in enumerate(make_architectures(spec)):
         where = ("architecture", "layers") if spec.architecture else ("architectures", index, "layers")
         at = f" at width {architecture.width}" if architecture.width else ""
-        seen = shape.at(architecture.width)
+        seen = shape.for_width(architecture.width)
         try:
-            found[architecture] = _size(weigh(architecture, seen.image, seen.classes), spec.training)
+            found[architecture] = _size(weigh(architecture, seen.image, seen.outputs), spec.training)
         except MisfitError as misfit:
             problems.append(spec.problem((*where, *misfit.where), f"expected {misfit.expected}{at}"))
     if problems:

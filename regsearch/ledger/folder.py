@@ -201,7 +201,7 @@ def claim(folder: Path, spec: Spec, engine: str, dataset: Facts) -> None:
     facts |= {
         "engine": engine,
         "content": dataset.content,
-        "classes": dataset.classes if dataset.loss == "cross_entropy" else None,
+        "classes": dataset.outputs if dataset.loss == "cross_entropy" else None,
         "fingerprint": _fingerprint(grid.identify(spec, dataset.content)),
         "seeds": list(spec.grid.seed_values()),
     }

@@ -198,17 +198,17 @@ class _Sample:
         steps = max(min(steps, FEWEST_STEPS), int(steps * share))
         size = min(size, steps * batch)
         cells = tuple(replace(cell, train_size=size, learning_rate=1e-9) for cell in job.population.cells)
-        seen = facts.at(job.population.first.architecture.width)
+        seen = facts.for_width(job.population.first.architecture.width)
         made_up = np.random.default_rng(0)
 
         def some(count: int) -> Arrays:
             x = made_up.random((count, *seen.image), np.float32)
             if seen.loss == "squared_error":
-                return x, made_up.random((count, seen.classes), np.float32)
-            return x, made_up.integers(seen.classes, size=count, dtype=np.int32)
+                return x, made_up.random((count, seen.outputs), np.float32)
+            return x, made_up.integers(seen.outputs, size=count, dtype=np.int32)
 
         scored = [max(1, int(share * count)) for count in (spec.dataset.validation, spec.dataset.test)]
-        split = Split(some(size), some(scored[0]), some(scored[1]), seen.classes, seen.loss)
+        split = Split(some(size), some(scored[0]), some(scored[1]), seen.outputs, seen.loss)
         training = spec.training.model_copy(update={"steps_per_epoch": steps, "early_stopping": None})
         return cls(replace(job, population=Population(cells)), split, training)
 

@@ -144,9 +144,9 @@ class GridHyperModel(kt.HyperModel):
     def build(self, hp: kt.HyperParameters) -> keras.Sequential:
         """The untrained network, with its regularizers."""
         cell = self.cells[tuple(hp.get(name) for name in _AXES)]
-        seen = self.shape.at(cell.architecture.width)
-        l1, l2, _ = cell.shares(weigh(cell.architecture, seen.image, seen.classes).penalised)
-        return build(cell.architecture, seen.image, seen.classes, cell.seed, l1, l2)
+        seen = self.shape.for_width(cell.architecture.width)
+        l1, l2, _ = cell.shares(weigh(cell.architecture, seen.image, seen.outputs).penalised)
+        return build(cell.architecture, seen.image, seen.outputs, cell.seed, l1, l2)
 
 
 _AXES = ("architecture", "penalty", "lambda", "learning_rate", "train_size", "seed")

@@ -180,7 +180,7 @@ class Count:
     factor: int
     of: str | None = None
 
-    def at(self, width: int | None, classes: int | None = None) -> int:
+    def resolve(self, width: int | None, classes: int | None = None) -> int:
         """The number at one width and number of classes."""
         size = {"width": width, "classes": classes, None: 1}[self.of]
         assert size is not None, f"{self} needs a {self.of}"

@@ -69,7 +69,7 @@ def test_label_noise_redraws_its_share_of_training_and_validation_and_leaves_tes
 def test_npz_of_one_pool_is_read_and_bytes_are_scaled(tmp_path):
     spec = npz(tmp_path / "a.npz", **images())
     shape = datasets.describe(spec)
-    assert (shape.image, shape.classes, shape.pool, shape.test) == ((5, 4, 3), 3, 164, 0)
+    assert (shape.image, shape.outputs, shape.pool, shape.test) == ((5, 4, 3), 3, 164, 0)
     split = datasets.split(datasets.load(spec), spec.dataset, 64, seed=0)
     assert max(part[0].max() for part in (split.train, split.validation, split.test)) == 1
     assert {part[0].dtype for part in (split.train, split.validation, split.test)} == {np.dtype(np.float32)}
@@ -196,8 +196,8 @@ def test_floats_in_y_are_targets_of_the_squared_error(tmp_path, shape, targets):
     y = np.random.default_rng(1).normal(size=shape)
     spec = npz(tmp_path / "a.npz", **images(y=y))
     found, split = datasets.describe(spec), datasets.split(datasets.load(spec), spec.dataset, 64, seed=0)
-    assert (found.classes, found.loss) == (targets, "squared_error")
-    assert (split.classes, split.loss) == (targets, "squared_error")
+    assert (found.outputs, found.loss) == (targets, "squared_error")
+    assert (split.outputs, split.loss) == (targets, "squared_error")
     assert split.train[1].shape == (64, targets)
     drawn = np.concatenate([part[1] for part in (split.train, split.validation, split.test)])
     assert (np.sort(drawn, axis=0) == np.sort(y.reshape(164, targets).astype(np.float32), axis=0)).all()

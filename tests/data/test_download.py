@@ -34,7 +34,7 @@ def pixels(name, count, seed):
 
 
 def labels(name, count):
-    return np.arange(count) % named.NAMED[name].classes
+    return np.arange(count) % named.NAMED[name].outputs
 
 
 class Python2(pickle._Pickler):
@@ -150,7 +150,7 @@ def assert_whole(name, found):
         assert x.dtype == np.uint8
         assert (x == pixels(name, count, seed)).all()
         assert y.tolist() == labels(name, count).tolist()
-    assert found.classes == named.NAMED[name].classes
+    assert found.outputs == named.NAMED[name].outputs
 
 
 def kept(tmp_path):

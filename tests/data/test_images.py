@@ -41,7 +41,7 @@ def spec(folder, size="[9, 7]", color="rgb"):
 
 def test_a_folder_for_each_class_is_a_dataset_of_bytes(photos):
     shape, found = datasets.describe(spec(photos)), datasets.load(spec(photos))
-    assert (shape.image, shape.classes, shape.pool, shape.test) == ((9, 7, 3), 2, 18, 0)
+    assert (shape.image, shape.outputs, shape.pool, shape.test) == ((9, 7, 3), 2, 18, 0)
     assert found.pool[0].dtype == np.uint8
     assert found.pool[1].tolist() == [0] * 9 + [1] * 9
     first = np.asarray(Image.open(photos / "cat" / "0.png"))

@@ -199,7 +199,7 @@ def test_sizes_are_whole_number_multiples_of_the_width(text, size):
         with pytest.raises(Exception, match="expected a whole number"):
             _count(text)
     else:
-        assert _count(text).at(6, 10) == size
+        assert _count(text).resolve(6, 10) == size
 
 
 def test_a_lambda_range_is_even_on_a_log_scale_and_meets_a_grown_one():

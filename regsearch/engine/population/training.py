@@ -54,7 +54,7 @@ def train(
     image = tuple(int(size) for size in split.train[0].shape[1:])
     first = population.first
     trainer = _trainer(
-        first.architecture, image, split.classes, split.loss, members, training, size, device, lowering, compiled
+        first.architecture, image, split.outputs, split.loss, members, training, size, device, lowering, compiled
     )
     scores = trainer.run(population, split, training.epochs, state, raise_if_stopped)
     seconds = (scores.seconds_before + time.perf_counter() - started) / len(population.cells)
