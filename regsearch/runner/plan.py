@@ -216,4 +216,4 @@ def _read_trials(spec: Spec, results: Path, facts: Facts) -> pd.DataFrame:
     ledger.admit(results, spec, facts.content)
     if ledger.exists(results):
         return ledger.read_trials(results)
-    return pd.DataFrame(columns=columns(Trial))
+    return pd.DataFrame(columns=list(columns(Trial)))

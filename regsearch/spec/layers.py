@@ -48,7 +48,8 @@ class LayerBase(Named):
         """Keras's arguments of this layer at one width."""
         values = dict(self)
         return {
-            name: value.resolve(width, classes) if isinstance(value, Count) else value for name, value in values.items()
+            name: value.resolve(width, classes) if isinstance(value, Count) else value
+            for name, value in values.items()
         }
 
     def counts(self) -> tuple[Count, ...]:

@@ -16,7 +16,7 @@ import tensorflow as tf
 from regsearch.engine import backend
 from regsearch.engine.population.convolution import convolve
 from regsearch.grid.costs import LOWERINGS, Size
-from regsearch.grid.window import Window
+from regsearch.grid.shapes import Window
 
 # (image size, channels, filters, kernel size, batch)
 SHAPES = [
