@@ -12,7 +12,7 @@ from keras_tuner.engine import trial as kt_trial
 
 from regsearch import study
 from regsearch.errors import ResultsError
-from regsearch.ledger.ledger import read_trials
+from regsearch.ledger import read_trials
 
 pytestmark = pytest.mark.slow
 SPEC = parsed(("widths: [1, 2]", "widths: [1]"), ("lambdas: [0, 0.01, 0.1]", "lambdas: [0, 0.01]"))

@@ -20,9 +20,9 @@ from regsearch.cli import main
 from regsearch.grid import costs as sizing
 from regsearch.ledger.records import Counts, Epoch, record_completed
 from regsearch.report import build
-from regsearch.runner import Settings
 from regsearch.runner.cluster import Cluster
-from regsearch.runner.workers import Inline, Workers
+from regsearch.runner.site import ThisMachine
+from regsearch.runner.workers import use_this_process
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -75,7 +75,7 @@ def test_programs_that_the_readme_names_are_there():
         assert list((ROOT / "tests").rglob(name)), name
 
 
-def made_up(_, job, *asked):
+def made_up(_, job, __):
     """In place of training: the best lambda is 0.03 at every width."""
     rng = np.random.default_rng(job.population.first.seed)
     counts = Counts(job.size.weights, job.size.penalised)
@@ -93,15 +93,15 @@ def test_every_command_of_the_readme_runs(tmp_path, monkeypatch):
 
     @contextmanager
     def pool(*_):
-        yield Workers(Inline(), 0, lambda: 1)
+        yield use_this_process(lambda: None)
 
     @contextmanager
-    def connected(_):
-        yield SimpleNamespace(device=lambda _: "CPU", count=lambda: 1, pool=pool)
+    def connect(*_):
+        yield SimpleNamespace(device="CPU", threads=1, count_processes=lambda _: 1, open_pool=pool)
 
     monkeypatch.setattr("regsearch.runner.work.train", made_up)
-    monkeypatch.setattr(Settings, "processes", lambda *_: 0)
-    monkeypatch.setattr(Cluster, "connected", connected)
+    monkeypatch.setattr(ThisMachine, "count_processes", lambda *_: 0)
+    monkeypatch.setattr(Cluster, "connect", connect)
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     monkeypatch.setattr(build, "gallery", lambda *_: [])  # figures take long, and have tests of their own
     shutil.copytree(STUDY / "sgd", tmp_path / "results" / "reference" / "study" / "sgd")

@@ -10,7 +10,7 @@ from typing import Protocol
 from regsearch.engine import Job
 from regsearch.grid import Architecture, Cell
 from regsearch.ledger import Record, Trial
-from regsearch.runner.pace import COMPILE_SECONDS, START_SECONDS, estimate_seconds
+from regsearch.runner.pace import DEFAULT, START_SECONDS
 from regsearch.spec import NONE, Spec
 
 
@@ -32,20 +32,17 @@ class Shares:
 
 def share_time(jobs: Sequence[Job], spec: Spec, processes: int) -> Shares:
     """The shares of what is to be trained, from its sizes alone."""
-    seconds: dict[Architecture, float] = defaultdict(float)
-    trials: dict[Architecture, list[str]] = defaultdict(list)
-    populations: dict[Architecture, int] = defaultdict(int)
     workers = max(1, processes)
+    by_architecture: dict[Architecture, list[Job]] = defaultdict(list)
     for job in jobs:
-        first = job.population.first
-        seconds[first.architecture] += estimate_seconds(job, spec)
-        populations[first.architecture] += 1
-        trials[first.architecture] += [cell.trial for cell in job.population.cells]
-    found: dict[str, float] = {}
-    for architecture, names in trials.items():
-        compiling = COMPILE_SECONDS * min(populations[architecture], workers)
-        found |= dict.fromkeys(names, (compiling + seconds[architecture]) / len(names))
-    return Shares(START_SECONDS * workers, found)
+        by_architecture[job.population.first.architecture].append(job)
+    trials: dict[str, float] = {}
+    for group in by_architecture.values():
+        costs = [DEFAULT.estimate(job, spec) for job in group]
+        seconds = costs[0].compile * min(len(group), workers) + sum(cost.train for cost in costs)
+        names = [cell.trial for job in group for cell in job.population.cells]
+        trials |= dict.fromkeys(names, seconds / len(names))
+    return Shares(START_SECONDS * workers, trials)
 
 
 class Tally:

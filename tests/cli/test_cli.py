@@ -252,7 +252,7 @@ def test_report_on_an_unfinished_study_says_what_is_missing(tmp_path, spec_file,
 
 
 def test_a_warning_is_said_once(tmp_path, spec_file, monkeypatch):
-    def warns(*_):
+    def warns(*_, **__):
         for _ in range(3):
             logging.getLogger("regsearch.ledger.checkpoints").warning("the disk is full")
         raise ResultsError("the end")

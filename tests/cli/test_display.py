@@ -9,13 +9,15 @@ from rich.console import Console
 from regsearch import data as datasets
 from regsearch import study
 from regsearch.cli import display as progress
-from regsearch.cli.display import Display, Lines, Silent, drawn, reporter
+from regsearch.cli.display import Display, Lines, drawn, reporter
 from regsearch.grid import cells as grid
 from regsearch.grid import costs as sizing
 from regsearch.ledger.records import Counts, Record, Trial
+from regsearch.runner import Silent
 from regsearch.runner import progress as tally
-from regsearch.runner.jobs import select_missing
-from regsearch.runner.progress import Shares, Tally, shares
+from regsearch.runner.jobs import plan_jobs, select_missing
+from regsearch.runner.pace import START_SECONDS
+from regsearch.runner.progress import Shares, Tally, share_time
 
 SPEC = parsed(("widths: [1, 2]", "widths: [1, 2, 4]"))
 CELLS = grid.make_cells(SPEC, "population", "digits")
@@ -103,13 +105,12 @@ def test_a_grid_that_grows_keeps_what_is_known_and_its_pace(monkeypatch):
 
 
 def test_shares_are_the_larger_the_larger_the_network_and_cover_what_is_missing():
-    how = study.Settings("population", 2)
     sizes = sizing.measure(SPEC, datasets.NAMED["digits"])
-    jobs = select_missing(how.jobs(CELLS, sizes, SPEC, "CPU"), {CELLS[0].trial})
-    found = shares(jobs, SPEC, 2)
+    jobs = select_missing(plan_jobs(CELLS, sizes, SPEC, study.Settings(), "CPU"), {CELLS[0].trial})
+    found = share_time(jobs, SPEC, 2)
     assert set(found.trials) == {cell.trial for cell in CELLS[1:]}
     assert found.trials[of(4, "l1", 0.1).trial] > found.trials[of(2, "l1", 0.1).trial]
-    assert found.start == 2 * tally.START_SECONDS
+    assert found.start == 2 * START_SECONDS
 
 
 def screen(run, width, height):

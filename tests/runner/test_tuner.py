@@ -8,6 +8,7 @@ from regsearch.engine import Job
 from regsearch.grid.cells import make_cells, make_populations
 from regsearch.grid.costs import Size
 from regsearch.ledger.records import Counts, Epoch, record_completed, record_diverged, record_failed
+from regsearch.runner import GridSearch
 from regsearch.runner.tuner import GridTuner
 
 CELLS = make_cells(parsed(), "reference", "digits")
@@ -28,29 +29,28 @@ def record(cell):
 
 @pytest.fixture
 def searched(tmp_path):
-    tuner, kept = GridTuner(tmp_path, NAMED["digits"]), []
-    tuner.grow(CELLS, {})
     jobs = [Job(population, SIZE, 3, "reference", "CPU") for population in make_populations(CELLS, 3)]
-    tuner.search(jobs, lambda them: ([record(c) for c in job.population.cells] for job in them), kept.extend)
-    return tuner, kept
+    with GridSearch(tmp_path, NAMED["digits"]) as search:
+        for job in search.hand_out(jobs, CELLS, {}):
+            search.end([record(cell) for cell in job.population.cells])
+    return search.tuner
 
 
-def test_every_trial_is_kept_before_keras_tuner_hears_of_it_and_ends_once(searched):
-    tuner, kept = searched
-    assert [one.trial.trial for one in kept] == [cell.trial for cell in CELLS]
-    assert tuner.oracle.end_order == [cell.trial for cell in CELLS]
-    assert not tuner.oracle.ongoing_trials
+def test_every_trial_is_handed_out_and_ends_once(searched):
+    assert searched.oracle.start_order == [cell.trial for cell in CELLS]
+    assert searched.oracle.end_order == [cell.trial for cell in CELLS]
+    assert not searched.oracle.ongoing_trials
 
 
 def test_five_failures_in_a_row_do_not_stop_the_grid_and_have_no_score(searched):
-    tuner, _ = searched
+    tuner = searched
     first = [tuner.oracle.trials[cell.trial] for cell in CELLS[:5]]
     assert [(trial.status, trial.score) for trial in first] == [("FAILED", None)] * 5
     assert first[0].message == "diverged in epoch 1"
 
 
 def test_keras_tuners_own_tools_work(searched, capsys):
-    tuner, _ = searched
+    tuner = searched
     tuner.results_summary(2)
     assert f"Trial {CELLS[5].trial} summary" in capsys.readouterr().out
     best = tuner.get_best_hyperparameters()[0]
@@ -69,7 +69,7 @@ def test_what_the_ledger_has_is_adopted(tmp_path):
 
 
 def test_a_search_that_grows_keeps_what_it_has_and_knows_the_new(searched):
-    tuner, _ = searched
+    tuner = searched
     more = make_cells(parsed(("[0, 0.01, 0.1]", "[0, 0.001, 0.01, 0.1]")), "reference", "digits")
     tuner.grow(more, {cell.trial: record(cell).trial for cell in CELLS})
     assert tuner.oracle.end_order == [cell.trial for cell in CELLS]
