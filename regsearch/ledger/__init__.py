@@ -32,7 +32,8 @@ from regsearch.ledger.tables import EPOCHS, SHARDS, TRIALS, exists, read_epochs,
 
 __all__ = [
     "BRIEFLY", "EPOCHS", "FOREVER", "MOVED_ASIDE", "SAVE_SECONDS", "SHARDS", "STUDY", "TRIALS", "Checkpoint",
-    "Checkpoints", "Counts", "Epoch", "Ledger", "Record", "StudyFacts", "Trial", "admit", "claim", "columns", "exists",
-    "hold", "move_aside", "note_run", "open_study", "read_epochs", "read_facts", "read_spec", "read_trials",
-    "record_completed", "record_diverged", "record_failed", "unusable", "write_bytes", "write_text",
+    "Checkpoints", "Counts", "Epoch", "Ledger", "Record", "StudyFacts", "Trial", "admit", "claim", "columns",
+    "exists", "hold", "move_aside", "note_run", "open_study", "read_epochs", "read_facts", "read_spec",
+    "read_trials", "record_completed", "record_diverged", "record_failed", "unusable", "write_bytes",
+    "write_text",
 ]  # fmt: skip

@@ -216,7 +216,8 @@ class Connection:
             without = devices.count("CPU")
             raise ClusterError(
                 f"--cluster {self.address}: expected workers with a GPU each{' or none' if asked is None else ''}, "
-                f"got {without} of {len(devices)} without one. Name the kind with --device cpu, or start other workers."
+                f"got {without} of {len(devices)} without one. Name the kind with --device cpu, or start other "
+                "workers."
             )
         return kinds.pop()
 
