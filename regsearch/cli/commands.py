@@ -334,7 +334,7 @@ def datasets(as_json: bool) -> None:
 
     Example: regsearch datasets --json
     """
-    from regsearch.data import FOLDER, NAMED, SOURCES, cache
+    from regsearch.data import CACHE_VARIABLE, NAMED, SOURCES, find_cache
     from regsearch.spec import DOWNLOADED
 
     rows: list[dict[str, Any]] = []
@@ -348,7 +348,7 @@ def datasets(as_json: bool) -> None:
                 "images": shape.pool if shape else None,
                 "test_images": shape.test if shape else None,
                 "source": origin,
-                "cache": str(cache() / name) if name in DOWNLOADED else None,
+                "cache": str(find_cache() / name) if name in DOWNLOADED else None,
             }
         )
     if as_json:
@@ -359,4 +359,4 @@ def datasets(as_json: bool) -> None:
         del row["cache"]
     header = ["name", "image", "classes", "images", "test images", "source"]
     console.print_table(header, [list(row.values()) for row in rows], text=["source"])
-    click.echo(f"Downloads are kept in {cache()}/; ${FOLDER} names another folder.")
+    click.echo(f"Downloads are kept in {find_cache()}/; ${CACHE_VARIABLE} names another folder.")

@@ -9,7 +9,7 @@ from conftest import parsed
 from test_spec import CONFIGS_FOLDER
 
 from regsearch import data as datasets
-from regsearch.data.kinds import scaled
+from regsearch.data.kinds import scale
 from regsearch.errors import DatasetError
 from regsearch.grid import cells as grid
 from regsearch.spec import study as spec_module
@@ -77,7 +77,7 @@ def test_npz_of_one_pool_is_read_and_bytes_are_scaled(tmp_path):
 
 def test_every_byte_is_scaled_as_in_double_precision():
     every = np.arange(256, dtype=np.uint8)
-    assert (scaled(every) == (every / 255.0).astype(np.float32)).all()
+    assert (scale(every) == (every / 255.0).astype(np.float32)).all()
 
 
 def test_npz_with_its_own_test_set_keeps_it_apart_and_grey_images_get_a_channel(tmp_path):

@@ -21,7 +21,7 @@ from conftest import parsed
 
 from regsearch import data as datasets
 from regsearch.cli import main
-from regsearch.data import archives, download, named
+from regsearch.data import archives, download
 from regsearch.errors import DatasetError
 
 NAMES = ["mnist", "fashion_mnist", "cifar10", "cifar100"]
@@ -29,12 +29,12 @@ TRAIN, TEST = 200, 60
 
 
 def pixels(name, count, seed):
-    image = named.NAMED[name].image
+    image = archives.NAMED[name].image
     return np.random.default_rng(seed).integers(0, 256, (count, *image), dtype=np.uint8)
 
 
 def labels(name, count):
-    return np.arange(count) % named.NAMED[name].outputs
+    return np.arange(count) % archives.NAMED[name].outputs
 
 
 class Python2(pickle._Pickler):
@@ -150,7 +150,7 @@ def assert_whole(name, found):
         assert x.dtype == np.uint8
         assert (x == pixels(name, count, seed)).all()
         assert y.tolist() == labels(name, count).tolist()
-    assert found.outputs == named.NAMED[name].outputs
+    assert found.outputs == archives.NAMED[name].outputs
 
 
 def kept(tmp_path):
@@ -362,7 +362,7 @@ def test_the_named_datasets_need_no_tensorflow(server, tmp_path):
     (tmp_path / "mnist.npz").write_bytes(server.files["mnist.npz"])
     code = (
         "import sys; from pathlib import Path; from regsearch.data import archives, catalogue, download;"
-        f"archives.mnist([Path({str(tmp_path / 'mnist.npz')!r})]);"
+        f"archives.read_mnist([Path({str(tmp_path / 'mnist.npz')!r})]);"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from conftest import parsed_text
+from planted_answer import find_best_lambda
 from sklearn.linear_model import Ridge, RidgeCV
 
 from regsearch import data as datasets
@@ -54,7 +55,7 @@ def ridge(exponent, width, seed, lambdas, train=64):
 @pytest.mark.parametrize("exponent", [1, 0, -1])
 @pytest.mark.parametrize("width", [2, 6])
 def test_the_formula_is_where_ridge_regression_is_best_on_average(exponent, width):
-    expected = planted.best_lambda(exponent, width, 64)
+    expected = find_best_lambda(exponent, width, 64)
     lambdas = expected * LAMBDAS
     losses = np.mean([ridge(exponent, width, seed, lambdas) for seed in range(60)], axis=0)
     found = np.exp(minima(np.log(lambdas), losses[None])[0])
@@ -63,8 +64,8 @@ def test_the_formula_is_where_ridge_regression_is_best_on_average(exponent, widt
 
 @pytest.mark.parametrize(("exponent", "expected"), [(1, 1.0), (0, 0.0), (-1, -1.0)])
 def test_the_exponent_is_the_one_planted(exponent, expected):
-    weights = [planted.SIDE**2 * np.prod(planted.sizes(exponent, width)) for width in (2, 8)]
-    lambdas = [planted.best_lambda(exponent, width, 64) for width in (2, 8)]
+    weights = [planted.SIDE**2 * np.prod(planted.count_channels_and_targets(exponent, width)) for width in (2, 8)]
+    lambdas = [find_best_lambda(exponent, width, 64) for width in (2, 8)]
     assert np.log(lambdas[1] / lambdas[0]) / np.log(weights[1] / weights[0]) == pytest.approx(expected)
 
 
