@@ -2,11 +2,13 @@
 
 import os
 import re
+import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import parsed
-from test_spec import CONFIGS_FOLDER
+from opened_files import count_opened
 
 from regsearch import data as datasets
 from regsearch.data.kinds import scale
@@ -14,6 +16,7 @@ from regsearch.errors import DatasetError
 from regsearch.grid import cells as grid
 from regsearch.spec import study as spec_module
 
+CONFIGS_FOLDER = Path(__file__).parents[2] / "configs"
 DIGITS = parsed()
 
 
@@ -90,9 +93,44 @@ def test_npz_with_its_own_test_set_keeps_it_apart_and_grey_images_get_a_channel(
 
 
 def test_other_content_under_the_same_name_is_other_data(tmp_path):
-    one = datasets.describe(npz(tmp_path / "a.npz", **images())).content
-    two = datasets.describe(npz(tmp_path / "a.npz", **images(y=(np.arange(164) + 1) % 3))).content
-    assert one != two
+    path = tmp_path / "a.npz"
+    before = datasets.describe(npz(path, **images())).content
+    spec = npz(path, **images(y=(np.arange(164) + 1) % 3))
+    os.utime(path, (1, 1))  # another time than before, however coarse the clock
+    assert datasets.describe(spec).content != before
+
+
+def test_a_file_is_read_once_for_its_digest_and_once_for_its_arrays_until_it_changes(tmp_path):
+    spec = npz(tmp_path / "a.npz", **images())
+    with count_opened(tmp_path) as opened:
+        first, *others = [(datasets.describe(spec), datasets.load(spec)) for _ in range(3)]  # a driver, two jobs
+        assert opened == {"a.npz": 2}
+        assert all(facts == first[0] and loaded is first[1] for facts, loaded in others)
+        np.savez(tmp_path / "a.npz", **images(n=170))
+        opened.clear()
+        assert (datasets.describe(spec).pool, len(datasets.load(spec).pool[0])) == (170, 170)
+        assert opened == {"a.npz": 2}
+
+
+def test_only_the_latest_dataset_is_held(tmp_path):
+    held = weakref.ref(datasets.load(npz(tmp_path / "a.npz", **images())))
+    assert held() is not None
+    datasets.load(DIGITS)
+    assert held() is None
+
+
+def test_what_may_be_named_is_listed_with_what_is_known_of_it(monkeypatch, tmp_path):
+    monkeypatch.setenv(datasets.CACHE_VARIABLE, str(tmp_path))
+    rows = {row["name"]: row for row in datasets.list_datasets()}
+    assert list(rows) == ["digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "npz", "images", "planted"]
+    unknown = dict.fromkeys(("image", "classes", "images", "test_images", "cache"))
+    assert rows["digits"] == {
+        "name": "digits", "image": [8, 8, 1], "classes": 10, "images": 1797, "test_images": 0,
+        "source": "built into scikit-learn", "cache": None,
+    }  # fmt: skip
+    assert list(rows["cifar100"].values())[1:5] == [[32, 32, 3], 100, 50_000, 10_000]
+    assert rows["cifar100"]["cache"] == str(tmp_path / "cifar100")
+    assert rows["npz"] == {"name": "npz", "source": "a file of your own, named by `path`", **unknown}
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from conftest import parsed
+from opened_files import count_opened
 
 from regsearch import data as datasets
 from regsearch.cli import main
@@ -302,6 +303,18 @@ def test_a_file_that_is_here_already_may_be_named_and_is_the_same_data(server, t
         DatasetError, match=f"{file.name}: expected the file {file.name} of {name}, got nothing there"
     ):
         datasets.describe(spec(name, path))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_is_read_once_for_its_checksum_and_once_for_its_images(server, tmp_path, name):
+    files = [file.name for file in download.FILES[name]]
+    for file in files:
+        (tmp_path / file).write_bytes(server.files[file])
+    own = spec(name, tmp_path if len(files) > 1 else tmp_path / file)
+    with count_opened(tmp_path) as opened:
+        for _ in range(3):
+            datasets.describe(own), assert_whole(name, datasets.load(own))
+    assert opened == dict.fromkeys(files, 2)
 
 
 @pytest.mark.usefixtures("server")

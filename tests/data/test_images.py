@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from conftest import parsed
+from opened_files import count_opened
 from PIL import Image
 
 from regsearch import data as datasets
@@ -93,10 +94,22 @@ def test_content_is_told_by_bytes_names_size_and_color_and_not_by_place_or_time(
     assert len({content(), renamed, content(moved)}) == 3
 
 
-def test_the_digest_is_computed_once_a_process(photos, monkeypatch):
-    content = datasets.describe(spec(photos)).content
-    monkeypatch.setattr("hashlib.file_digest", None)
-    assert datasets.describe(spec(photos)).content == content
+def test_images_are_read_once_for_their_digest_and_decoded_once_until_one_changes(photos, monkeypatch):
+    decoded, read = [], keras.utils.image_dataset_from_directory
+    monkeypatch.setattr(
+        keras.utils,
+        "image_dataset_from_directory",
+        lambda *arguments, **options: decoded.append(1) or read(*arguments, **options),
+    )
+    with count_opened(photos) as opened:
+        for _ in range(3):
+            datasets.describe(spec(photos)), datasets.load(spec(photos))
+        assert opened == {f"{number}.png": 2 for number in range(9)}  # one in each class
+        assert len(decoded) == 1
+        before = datasets.load(spec(photos)).pool[0]
+        Image.new("RGB", (7, 9)).save(photos / "dog" / "8.png")
+        assert (datasets.load(spec(photos)).pool[0] != before).any(axis=(1, 2, 3)).tolist() == [False] * 17 + [True]
+        assert len(decoded) == 2
 
 
 def empty_class(folder):
