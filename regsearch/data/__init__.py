@@ -7,19 +7,6 @@ from regsearch.data.kinds import Arrays, Facts, Images, Loss, Split
 from regsearch.data.split import find_untrained_classes, split
 
 __all__ = [
-    "CACHE_VARIABLE",
-    "NAMED",
-    "SOURCES",
-    "Arrays",
-    "Facts",
-    "Images",
-    "Loss",
-    "Split",
-    "describe",
-    "find_cache",
-    "find_untrained_classes",
-    "list_datasets",
-    "load",
-    "resolve_path",
-    "split",
+    "CACHE_VARIABLE", "NAMED", "SOURCES", "Arrays", "Facts", "Images", "Loss", "Split", "describe", "find_cache",
+    "find_untrained_classes", "list_datasets", "load", "resolve_path", "split",
 ]  # fmt: skip

@@ -52,10 +52,8 @@ def load(name: str, path: Path | None, watch: Watch | None) -> Images:
 
 
 def _read(name: str, paths: Sequence[Path]) -> Images:
-    pool, test = (
-        (pack(np.ascontiguousarray(images)), labels.reshape(-1).astype(np.int32))
-        for images, labels in READERS[name](paths)
-    )
+    pairs = READERS[name](paths)
+    pool, test = ((pack(np.ascontiguousarray(x)), y.reshape(-1).astype(np.int32)) for x, y in pairs)
     return Images(pool, test, NAMED[name].outputs)
 
 
@@ -124,20 +122,17 @@ def _read_batches(path: Path, names: Sequence[str], labels: bytes) -> dict[str, 
     return batches
 
 
-_RECONSTRUCT = np.empty(0).__reduce__()[0]
-_NEEDED = {
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,
-    ("numpy._core.multiarray", "_reconstruct"): _RECONSTRUCT,
+_NEEDED = {("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype} | {
+    (f"numpy.{core}.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0] for core in ("core", "_core")
 }
+"""What stands for an array in a pickle, by its name in NumPy 1 or 2."""
 
 
 class _Unpickler(pickle.Unpickler):
     """Makes arrays and plain values, and nothing else: a pickle may name any function to call."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """What stands for an array, by its name in NumPy 1 or 2."""
+        """One of those needed."""
         try:
             return _NEEDED[module, name]
         except KeyError:

@@ -49,7 +49,7 @@ def list_datasets() -> list[dict[str, object]]:
 def describe(spec: Spec) -> Facts:
     """What the spec's dataset holds, held against what the spec asks of it. Downloads nothing.
 
-    In one process the bytes of a file are read once for this and once for `load`, as long as it stays as it is.
+    While files stay as they are, this and `load` read them once a process, however often they are called.
 
     Raises:
         DatasetError: a file cannot be used, or there are too few images.
@@ -75,8 +75,6 @@ def describe(spec: Spec) -> Facts:
 
 def load(spec: Spec, watch: Watch | None = None) -> Images | None:
     """The spec's dataset, downloaded on first use where it comes over the network.
-
-    The latest dataset is held, and given again as long as its files stay as they are.
 
     Args:
         spec: the study.

@@ -140,7 +140,7 @@ def _download(dataset: str, file: File, watch: Watch | None) -> Path:
     elsewhere = f"download it elsewhere and name {whole} by dataset.path"
     headers = {"Accept-Encoding": "identity"}  # else a .gz might be unpacked on its way
     bar = _Bar(file.name, watch)
-    fetch = pooch.HTTPDownloader(progressbar=bar, chunk_size=BYTES_AT_ONCE, headers=headers)
+    downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=BYTES_AT_ONCE, headers=headers)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
@@ -148,7 +148,7 @@ def _download(dataset: str, file: File, watch: Watch | None) -> Path:
                 return path
             for left in folder.glob("tmp????????"):  # by a process that was killed: the lock says that none writes
                 left.unlink()
-            return Path(pooch.retrieve(file.url, file.checksum, file.name, folder, downloader=fetch))
+            return Path(pooch.retrieve(file.url, file.checksum, file.name, folder, downloader=downloader))
     except requests.HTTPError as error:
         got = f"{error.response.status_code} {error.response.reason} from the server. Try later, or {elsewhere}"
     except requests.Timeout:
@@ -160,9 +160,9 @@ def _download(dataset: str, file: File, watch: Watch | None) -> Path:
             got = f"no connection ({_word_cause(error)}). Check the network, or {elsewhere}"
     except ValueError:
         got = (
-            f"a file with another checksum than {file.checksum}: damaged on its way, or changed. "
-            f"It was thrown away. Run the same command again, or {elsewhere}"
+            f"a file with another checksum than {file.checksum}: damaged on its way, or changed. It was thrown away. "
         )
+        got += f"Run the same command again, or {elsewhere}"
     except OSError as error:
         got = f"{error.strerror or error}. Make room, or name a folder that can be written in ${CACHE_VARIABLE}"
     raise UnusableError(expected, got)
@@ -179,14 +179,13 @@ class _Bar:
     """A progress bar as pooch takes them, which hands on what it is told."""
 
     def __init__(self, name: str, watch: Watch | None) -> None:
-        self.name, self.watch = name, watch
+        self.name, self.watch = name, watch or (lambda *_: None)
         self.total = self.done = 0
 
     def update(self, more: int) -> None:
         """So many bytes more are here; the last chunk counts in full."""
         self.done = min(self.done + more, self.total) if self.total else self.done + more
-        if self.watch is not None:
-            self.watch(self.name, self.done, self.total)
+        self.watch(self.name, self.done, self.total)
 
     def reset(self) -> None:
         """Pooch counts anew at the end, from the size that the server gave."""
@@ -194,5 +193,4 @@ class _Bar:
 
     def close(self) -> None:
         """The file is here."""
-        if self.watch is not None:
-            self.watch(self.name, self.done, self.done)
+        self.watch(self.name, self.done, self.done)

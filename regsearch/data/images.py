@@ -52,14 +52,8 @@ def describe(folder: Path, size: tuple[int, int], color: str) -> Facts:
     except OSError as error:
         raise UnusableError("a readable image", error.strerror or str(error), Path(error.filename)) from None
     counts = [len(listing.files) for listing in listings]
-    return Facts(
-        image=(*size, CHANNELS[color]),
-        outputs=len(listings[0].classes),
-        pool=counts[0],
-        test=sum(counts[1:]),
-        content=f"images-{digest}",
-        kept_bytes=1,
-    )
+    image, classes = (*size, CHANNELS[color]), len(listings[0].classes)
+    return Facts(image, classes, counts[0], sum(counts[1:]), f"images-{digest}", kept_bytes=1)
 
 
 def load(folder: Path, size: tuple[int, int], color: str) -> Images:
@@ -137,14 +131,9 @@ def _decode(listing: Listing, size: tuple[int, int], color: str) -> Kept:
     images = np.empty((len(listing.files), *size, CHANNELS[color]), np.uint8)
     labels = np.empty(len(listing.files), np.int32)
     batches = keras.utils.image_dataset_from_directory(
-        listing.folder,
-        class_names=list(listing.classes),
-        color_mode=color,
-        image_size=size,
-        batch_size=AT_ONCE,
-        shuffle=False,
-        verbose=False,
-    )
+        listing.folder, class_names=list(listing.classes), color_mode=color, image_size=size, batch_size=AT_ONCE,
+        shuffle=False, verbose=False,
+    )  # fmt: skip
     start = 0
     try:
         for x, y in batches.as_numpy_iterator():

@@ -78,6 +78,7 @@ class Split:
     loss: Loss = "cross_entropy"
 
 
+@dataclass(eq=False)
 class UnusableError(Exception):
     """A dataset cannot be had or trained on; `describe` and `load` make of it an error of the spec's line.
 
@@ -87,9 +88,9 @@ class UnusableError(Exception):
         path: the file or folder that is meant; None for the one that the spec names.
     """
 
-    def __init__(self, expected: str, got: str, path: Path | None = None) -> None:
-        super().__init__(expected, got, path)
-        self.expected, self.got, self.path = expected, got, path
+    expected: str
+    got: str
+    path: Path | None = None
 
 
 def pack(images: NDArray[Any]) -> NDArray[np.uint8] | NDArray[np.float32]:

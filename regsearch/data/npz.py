@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from regsearch.data.kinds import Facts, Images, Kept, Loss, UnusableError, pack
+from regsearch.data.kinds import Facts, Images, Kept, UnusableError, pack
 from regsearch.data.memory import hash_file, recall_images, stamp
 
 ARRAYS = ("x", "y", "x_train", "y_train", "x_test", "y_test")
-MOST_CLASSES = 100_000
-MOST_TARGETS = 100_000
+MOST_OUTPUTS = 100_000
 
 
 def describe(path: Path) -> Facts:
@@ -21,17 +20,11 @@ def describe(path: Path) -> Facts:
         UnusableError: as `load`, since only its numbers say whether a file can be used.
     """
     images = load(path)
-    x, test = images.pool[0], images.test
-    height, width, channels = x.shape[1:]
-    return Facts(
-        image=(height, width, channels),
-        outputs=images.outputs,
-        pool=len(x),
-        test=0 if test is None else len(test[0]),
-        content=f"npz-{hash_file(stamp(path))[:16]}",
-        loss=images.loss,
-        kept_bytes=x.itemsize,
-    )
+    pool, height, width, channels = images.pool[0].shape
+    test = 0 if images.test is None else len(images.test[0])
+    content, kept_bytes = f"npz-{hash_file(stamp(path))[:16]}", images.pool[0].itemsize
+    image = (height, width, channels)
+    return Facts(image, images.outputs, pool, test, content, images.loss, kept_bytes=kept_bytes)
 
 
 def load(path: Path) -> Images:
@@ -52,23 +45,23 @@ def load(path: Path) -> Images:
 
 def _read(path: Path) -> Images:
     arrays, names = _read_arrays(path)
-    own_split = "x_train" in arrays
-    needed = {"x_train", "y_train"} if own_split else {"x", "y"}
-    if not needed <= set(arrays) or ("x_test" in arrays) != ("y_test" in arrays):
+    x, y = ("x_train", "y_train") if "x_train" in arrays else ("x", "y")
+    if not {x, y} <= set(arrays) or ("x_test" in arrays) != ("y_test" in arrays):
         raise UnusableError("the arrays x and y, or x_train, y_train and, if wanted, x_test, y_test", names)
-    pairs = [("x_train", "y_train"), ("x_test", "y_test")] if own_split else [("x", "y")]
-    pairs = [(x, y) for x, y in pairs if x in arrays]
-    if len(pairs) == 2:
+    has_test = x == "x_train" and "x_test" in arrays
+    if has_test:
         _check_alike(arrays)
-    numeric = arrays[pairs[0][1]].dtype.kind == "f"
-    loss: Loss = "squared_error" if numeric else "cross_entropy"
-    parts: list[Kept] = []
-    for x, y in pairs:
+    numeric = arrays[y].dtype.kind == "f"
+    pack_answers = _pack_targets if numeric else _pack_labels
+
+    def take(x: str, y: str) -> Kept:
         images = _pack_images(arrays.pop(x), x)
-        pack_answers = _pack_targets if numeric else _pack_labels
-        parts.append((images, pack_answers(arrays[y], y, len(images))))
-    classes = parts[0][1].shape[1] if numeric else _count_classes([labels for _, labels in parts], pairs[0][1])
-    return Images(parts[0], parts[1] if len(parts) == 2 else None, classes, loss)
+        return images, pack_answers(arrays[y], y, len(images))
+
+    pool, test = take(x, y), take("x_test", "y_test") if has_test else None
+    if numeric:
+        return Images(pool, test, pool[1].shape[1], "squared_error")
+    return Images(pool, test, _count_classes(pool[1], test[1] if test else pool[1], y))
 
 
 def _read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], str]:
@@ -129,8 +122,8 @@ def _pack_labels(labels: NDArray[Any], y: str, count: int) -> NDArray[np.int32]:
     if flat.shape != (count,) or labels.dtype.kind not in "ui":
         expected = f"{y} with a whole number for each of the {count} images (a label), or floats (targets)"
         raise UnusableError(expected, f"{labels.dtype} {labels.shape}")
-    if flat.min() < 0 or flat.max() >= MOST_CLASSES:
-        expected = f"{y} with classes from 0 to {MOST_CLASSES - 1}"
+    if flat.min() < 0 or flat.max() >= MOST_OUTPUTS:
+        expected = f"{y} with classes from 0 to {MOST_OUTPUTS - 1}"
         raise UnusableError(expected, f"values from {flat.min()} to {flat.max()}")
     return flat.astype(np.int32)
 
@@ -140,20 +133,20 @@ def _pack_targets(targets: NDArray[Any], y: str, count: int) -> NDArray[np.float
     shape = targets.shape
     if len(shape) not in (1, 2) or shape[0] != count or targets.dtype.kind != "f" or 0 in shape:
         raise UnusableError(f"{y} of floats shaped ({count},) or ({count}, targets)", f"{targets.dtype} {shape}")
-    if targets.size // count > MOST_TARGETS:
-        raise UnusableError(f"{y} with at most {MOST_TARGETS:,} targets an image", f"{targets.size // count:,}")
+    if targets.size // count > MOST_OUTPUTS:
+        raise UnusableError(f"{y} with at most {MOST_OUTPUTS:,} targets an image", f"{targets.size // count:,}")
     _check_finite(targets, y)
     if targets.min() == targets.max():
         raise UnusableError(f"{y} with targets that differ", f"{targets.min():g} throughout")
     return targets.reshape(count, -1).astype(np.float32)
 
 
-def _count_classes(labels: list[Any], y: str) -> int:
-    """The number of classes; each has an image among those that training is drawn from."""
-    classes = 1 + max(int(part.max()) for part in labels)
+def _count_classes(pool: NDArray[Any], test: NDArray[Any], y: str) -> int:
+    """The number of classes in labels (n,); each has an image among those that training is drawn from."""
+    classes = 1 + int(max(pool.max(), test.max()))
     if classes < 2:
         raise UnusableError("labels of at least two classes, counted from 0", "one class")
-    if missing := sorted(set(range(classes)) - set(labels[0].tolist())):
+    if missing := sorted(set(range(classes)) - set(pool.tolist())):
         named = ", ".join(map(str, missing[:10])) + (", …" if len(missing) > 10 else "")
         raise UnusableError(f"{y} with images of every class from 0 to {classes - 1}", f"none of class {named}")
     return classes
