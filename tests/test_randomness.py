@@ -6,10 +6,10 @@ from regsearch.randomness import BATCHES, DROPOUT, START, batches, layer_seed, s
 
 
 def test_batches_hold_every_image_once_and_fill_the_last_from_the_same_shuffle():
-    found = batches(seed=3, epoch=1, size=10, batch_size=4)
-    assert found.shape == (3, 4)
-    assert sorted(found.ravel()[:10]) == list(range(10))
-    assert (found.ravel()[10:] == found.ravel()[:2]).all()
+    rows = batches(seed=3, epoch=1, size=10, batch_size=4)
+    assert rows.shape == (3, 4)
+    assert sorted(rows.ravel()[:10]) == list(range(10))
+    assert (rows.ravel()[10:] == rows.ravel()[:2]).all()
 
 
 def test_batches_follow_from_seed_and_epoch():
@@ -19,12 +19,12 @@ def test_batches_follow_from_seed_and_epoch():
 
 
 def test_an_epoch_of_more_steps_goes_on_with_shuffles_of_its_own():
-    one, many = batches(3, 1, 10, 4), batches(3, 1, 10, 4, steps=7)
+    few, many = batches(3, 1, 10, 4), batches(3, 1, 10, 4, steps=7)
     assert many.shape == (7, 4)
-    assert (many[:3] == one).all()
+    assert (many[:3] == few).all()
     assert sorted(many[3:6].ravel()[:10]) == list(range(10))
     assert (many[3:6] != many[:3]).any()
-    assert (batches(3, 1, 10, 4, steps=2) == one[:2]).all()
+    assert (batches(3, 1, 10, 4, steps=2) == few[:2]).all()
 
 
 def test_streams_do_not_meet():

@@ -42,7 +42,8 @@ def list_datasets() -> list[dict[str, object]]:
             "source": source,
             "cache": str(find_cache() / name) if name in DOWNLOADED else None,
         }
-        for name, source, facts in ((name, source, NAMED.get(name)) for name, source in SOURCES.items())
+        for name, source in SOURCES.items()
+        for facts in [NAMED.get(name)]
     ]
 
 
@@ -136,7 +137,7 @@ def _errors_of(spec: Spec) -> Iterator[None]:
     try:
         yield
     except UnusableError as error:
-        own = _find_path(spec.dataset)
-        path = error.path or own
-        message = f"{'' if path is None else f'{path}: '}expected {error.expected}, got {error.got}"
-        raise DatasetError(spec.problem(("dataset", "name" if own is None else "path"), message)) from None
+        path = _find_path(spec.dataset)
+        key, subject = ("name", error.path) if path is None else ("path", error.path or path)
+        message = f"{f'{subject}: ' if subject else ''}expected {error.expected}, got {error.got}"
+        raise DatasetError(spec.problem(("dataset", key), message)) from None

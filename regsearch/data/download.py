@@ -27,7 +27,7 @@ class File:
         name: in the cache.
         url: where it comes from.
         checksum: its algorithm and digest, `sha256:…`.
-        in_keras: where Keras's own cache may have it already.
+        in_keras: where Keras's place cache may have it already.
     """
 
     name: str
@@ -65,8 +65,8 @@ FILES: dict[str, tuple[File, ...]] = {
 
 def find_cache() -> Path:
     """The folder that downloads are kept in: `$REGSEARCH_DATA`, or else in the user's folder for caches."""
-    if named := os.environ.get(CACHE_VARIABLE):
-        return Path(named).expanduser()
+    if folder := os.environ.get(CACHE_VARIABLE):
+        return Path(folder).expanduser()
     import pooch
 
     return Path(pooch.os_cache("regsearch"))
@@ -96,17 +96,17 @@ def check(dataset: str, path: Path) -> list[Path]:
     if len(files) > 1 and not path.is_dir():
         names = ", ".join(file.name for file in files)
         raise UnusableError(f"the folder of {names}", "a file" if path.exists() else "nothing there")
-    for file, own in zip(files, paths, strict=True):
-        if not own.is_file():  # to open a pipe would wait for its writer
-            kind = "nothing there" if not own.exists() else "a folder" if own.is_dir() else "no regular file"
-            raise UnusableError(f"the file {file.name} of {dataset}", kind, own)
+    for file, place in zip(files, paths, strict=True):
+        if not place.is_file():  # to open a pipe would wait for its writer
+            kind = "nothing there" if not place.exists() else "a folder" if place.is_dir() else "no regular file"
+            raise UnusableError(f"the file {file.name} of {dataset}", kind, place)
         try:
-            whole = _is_whole(own, file)
+            whole = _is_whole(place, file)
         except OSError as error:
-            raise UnusableError("a readable file", error.strerror or str(error), own) from None
+            raise UnusableError("a readable file", error.strerror or str(error), place) from None
         if not whole:
             expected = f"{file.name} as {file.url} has it, with the checksum {file.checksum}"
-            raise UnusableError(expected, "another file, or a damaged one", own)
+            raise UnusableError(expected, "another file, or a damaged one", place)
     return paths
 
 
@@ -146,8 +146,8 @@ def _download(dataset: str, file: File, watch: Watch | None) -> Path:
         with FileLock(folder / ".lock"):
             if path := _find(dataset, file):
                 return path
-            for left in folder.glob("tmp????????"):  # by a process that was killed: the lock says that none writes
-                left.unlink()
+            for rest in folder.glob("tmp????????"):  # by a process that was killed: the lock says that none writes
+                rest.unlink()
             return Path(pooch.retrieve(file.url, file.checksum, file.name, folder, downloader=downloader))
     except requests.HTTPError as error:
         got = f"{error.response.status_code} {error.response.reason} from the server. Try later, or {elsewhere}"

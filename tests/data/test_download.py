@@ -128,17 +128,17 @@ def server(tmp_path, monkeypatch):
     monkeypatch.setenv("REGSEARCH_DATA", str(tmp_path / "cache"))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    found = Server()
+    made_up = Server()
     for name in NAMES:
         files = []
         for file, content in zip(download.FILES[name], made(name), strict=True):
-            found.files[file.name] = content
+            made_up.files[file.name] = content
             algorithm = file.checksum.partition(":")[0]
             checksum = f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
-            files.append(download.File(file.name, f"{found.url}/{file.name}", checksum, file.in_keras))
+            files.append(download.File(file.name, f"{made_up.url}/{file.name}", checksum, file.in_keras))
         monkeypatch.setitem(download.FILES, name, tuple(files))
-    yield found
-    found.close()
+    yield made_up
+    made_up.close()
 
 
 def spec(name, path=None):
@@ -146,12 +146,12 @@ def spec(name, path=None):
     return parsed(("name: digits", f"name: {name}{more}"), ("train: 64", "train: 100"))
 
 
-def assert_whole(name, found):
-    for (x, y), count, seed in ((found.pool, TRAIN, 0), (found.test, TEST, 1)):
+def assert_whole(name, loaded):
+    for (x, y), count, seed in ((loaded.pool, TRAIN, 0), (loaded.test, TEST, 1)):
         assert x.dtype == np.uint8
         assert (x == pixels(name, count, seed)).all()
         assert y.tolist() == labels(name, count).tolist()
-    assert found.outputs == archives.NAMED[name].outputs
+    assert loaded.outputs == archives.NAMED[name].outputs
 
 
 def kept(tmp_path):
@@ -258,8 +258,8 @@ def test_what_a_killed_download_left_is_cleared_away(tmp_path):
 
 def test_two_at_once_download_it_once_and_both_have_it_whole(server):
     with ThreadPoolExecutor(4) as pool:
-        for found in pool.map(datasets.load, [spec("fashion_mnist")] * 4):
-            assert_whole("fashion_mnist", found)
+        for loaded in pool.map(datasets.load, [spec("fashion_mnist")] * 4):
+            assert_whole("fashion_mnist", loaded)
     assert len(server.served) == 4
 
 

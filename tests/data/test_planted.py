@@ -58,8 +58,8 @@ def test_the_formula_is_where_ridge_regression_is_best_on_average(exponent, widt
     expected = find_best_lambda(exponent, width, 64)
     lambdas = expected * LAMBDAS
     losses = np.mean([ridge(exponent, width, seed, lambdas) for seed in range(60)], axis=0)
-    found = np.exp(minima(np.log(lambdas), losses[None])[0])
-    assert abs(np.log10(found / expected)) < 0.125  # half a grid step
+    best = np.exp(minima(np.log(lambdas), losses[None])[0])
+    assert abs(np.log10(best / expected)) < 0.125  # half a grid step
 
 
 @pytest.mark.parametrize(("exponent", "expected"), [(1, 1.0), (0, 0.0), (-1, -1.0)])
@@ -102,9 +102,9 @@ def test_trained_networks_have_the_losses_of_ridge_regression_and_its_best_lambd
     key = {"architecture": "w4", "width": 4, "trainable_weights": 64, "penalised_weights": 64, "penalty": "l2"}
     key |= {"learning_rate": 0.02, "train_size": 64}
     curve = Curve(key, lambdas, np.arange(2), dict.fromkeys(SCORES, losses), np.zeros(losses.shape, bool))
-    (found,) = find_best_lambdas([curve]).to_dict("records")
-    assert found["best_grid_lambda"] * 64 == pytest.approx(chosen.alpha_)
-    assert abs(np.log10(found["best_lambda"] * 64 / chosen.alpha_)) <= 0.25
+    (row,) = find_best_lambdas([curve]).to_dict("records")
+    assert row["best_grid_lambda"] * 64 == pytest.approx(chosen.alpha_)
+    assert abs(np.log10(row["best_lambda"] * 64 / chosen.alpha_)) <= 0.25
 
 
 @pytest.mark.parametrize(("change", "expected"), [

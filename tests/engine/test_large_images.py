@@ -10,7 +10,7 @@ from made_up_images import enlarged
 
 from regsearch import data as datasets
 from regsearch import study
-from regsearch.runner import Silent, plan
+from regsearch.runner import Settings, plan
 
 SLACK = 5 * 2**20
 """For labels, orders of images, and the sums by which images are standardised."""
@@ -76,9 +76,7 @@ training: {optimizer: {SGD: {learning_rate: 0.1, momentum: 0.9}}, batch_size: 20
 def test_a_study_in_the_shape_of_a_large_dataset_runs_from_end_to_end_and_learns(tmp_path, side, channels):
     x, y = enlarged(400, side, channels)
     np.savez(tmp_path / "a.npz", x=x, y=y)
-    outcome = study.run(
-        parsed_text(LARGE.replace("PATH", str(tmp_path / "a.npz"))), tmp_path / "results", Silent(), study.Settings()
-    )
+    outcome = study.run(parsed_text(LARGE.replace("PATH", str(tmp_path / "a.npz"))), tmp_path / "results", Settings())
     assert (outcome.trained, outcome.failed) == (4, {})
     trials = pd.read_csv(tmp_path / "results" / "trials.csv")
     assert (trials["validation_loss"] < np.log(10) + 0.2).all()
@@ -95,7 +93,7 @@ def test_numeric_targets_are_trained_by_the_squared_error_alike_in_both_engines_
     text = text.replace("    - MaxPooling2D: {pool_size: 2}\n", "").replace("[1, 2]", "[2]")
     tables = []
     for engine in ("population", "reference"):
-        study.run(parsed_text(text), tmp_path / engine, study.Settings(engine))
+        study.run(parsed_text(text), tmp_path / engine, Settings(engine))
         tables.append(pd.read_csv(tmp_path / engine / "trials.csv").sort_values("lambda"))
         assert tables[-1][["validation_accuracy", "test_accuracy"]].isna().all(axis=None)
     for name in ("train_loss", "validation_loss", "test_loss"):
