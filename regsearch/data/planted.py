@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regsearch.data.kinds import Facts
-from regsearch.randomness import NOISE, SPLIT, START, stream
+from regsearch.randomness import NOISE, SPLIT, START, make_stream
 
 Pair = tuple[NDArray[np.float32], NDArray[np.float32]]
 
@@ -54,8 +54,10 @@ def draw(exponent: int, width: int, seed: int, validation: int, test: int, train
     """
     channels, targets = count_channels_and_targets(exponent, width)
     features = SIDE**2 * channels
-    weights = stream(seed, START, width).normal(size=(features, targets)) * np.sqrt(compute_variance(exponent, width))
-    images, noise = stream(seed, SPLIT, width), stream(seed, NOISE, width)
+    weights = make_stream(seed, START, width).normal(size=(features, targets)) * np.sqrt(
+        compute_variance(exponent, width)
+    )
+    images, noise = make_stream(seed, SPLIT, width), make_stream(seed, NOISE, width)
 
     def part(count: int) -> Pair:
         x = images.normal(size=(count, features))

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from regsearch.data import planted
 from regsearch.data.kinds import Arrays, Images, Kept, Split, scale
-from regsearch.randomness import NOISE, SPLIT, TEST_SPLIT, stream
+from regsearch.randomness import NOISE, SPLIT, TEST_SPLIT, make_stream
 from regsearch.spec import Dataset
 
 Rows = NDArray[np.int64]
@@ -17,9 +17,15 @@ AT_ONCE = 1024
 def split(images: Images | None, dataset: Dataset, train_size: int, seed: int, width: int | None = None) -> Split:
     """One seed's training, validation and test data, disjoint and shuffled; of planted data, drawn for the width.
 
-    Validation and test do not depend on the training-set size, and a smaller training set is part of a
-    larger one. Label noise redraws a share of the training and validation labels uniformly among all
-    classes (so some keep their class); test labels stay as they are.
+    Label noise redraws a share of the training and validation labels uniformly among all classes (so some keep
+    their class); test labels stay as they are.
+
+    Args:
+        images: the dataset; None for planted data.
+        dataset: what the spec asks of it.
+        train_size: training images; fewer are part of more, and the validation and test data of both are the same.
+        seed: of the split, the noise and the draw.
+        width: of the network, which planted data follow.
     """
     if images is None:
         assert dataset.exponent is not None, "the spec requires an exponent of planted data"
@@ -29,7 +35,7 @@ def split(images: Images | None, dataset: Dataset, train_size: int, seed: int, w
     x, y = images.pool
     test_rows, validation_rows, train_rows = _draw_rows(images, dataset, train_size, seed)
     if images.loss == "cross_entropy":
-        noise = stream(seed, NOISE)
+        noise = make_stream(seed, NOISE)
         redrawn = noise.random(len(y)) < dataset.label_noise
         y = np.where(redrawn, noise.integers(images.outputs, size=len(y)), y).astype(np.int32)
     train, validation = _take((x, y), train_rows), _take((x, y), validation_rows)
@@ -49,11 +55,11 @@ def find_untrained_classes(images: Images, dataset: Dataset, train_size: int, se
 
 def _draw_rows(images: Images, dataset: Dataset, train_size: int, seed: int) -> tuple[Rows, Rows, Rows]:
     """Which images one seed's test (of its own set, where there is one), validation and training data are."""
-    order = stream(seed, SPLIT).permutation(len(images.pool[0]))
+    order = make_stream(seed, SPLIT).permutation(len(images.pool[0]))
     if images.test is None:
         test, order = order[: dataset.test], order[dataset.test :]
     else:
-        test = stream(seed, TEST_SPLIT).permutation(len(images.test[0]))[: dataset.test]
+        test = make_stream(seed, TEST_SPLIT).permutation(len(images.test[0]))[: dataset.test]
     return test, order[: dataset.validation], order[dataset.validation :][:train_size]
 
 
