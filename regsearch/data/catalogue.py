@@ -1,7 +1,7 @@
 """A spec's dataset, whichever it is: what it holds, held against what the spec asks, and its images."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -124,11 +124,9 @@ def _find_source(dataset: Dataset) -> Source:
 def _find_path(dataset: Dataset) -> Path | None:
     if dataset.path is None:
         return None
-    path = Path(dataset.path)
-    try:
-        return path.expanduser()
-    except RuntimeError:  # no such user
-        return path
+    with suppress(RuntimeError):  # no such user
+        return Path(dataset.path).expanduser()
+    return Path(dataset.path)
 
 
 @contextmanager

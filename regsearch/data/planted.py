@@ -53,15 +53,13 @@ def draw(exponent: int, width: int, seed: int, validation: int, test: int, train
         Images (n, 4, 4, channels) and targets (n, q), three times.
     """
     channels, targets = count_channels_and_targets(exponent, width)
-    features = SIDE**2 * channels
-    weights = make_stream(seed, START, width).normal(size=(features, targets)) * np.sqrt(
-        compute_variance(exponent, width)
-    )
+    features, tau = SIDE**2 * channels, np.sqrt(compute_variance(exponent, width))
+    weights = make_stream(seed, START, width).normal(size=(features, targets)) * tau
     images, noise = make_stream(seed, SPLIT, width), make_stream(seed, NOISE, width)
 
-    def part(count: int) -> Pair:
+    def draw_part(count: int) -> Pair:
         x = images.normal(size=(count, features))
         y = x @ weights + noise.normal(size=(count, targets))
         return x.reshape(count, SIDE, SIDE, channels).astype(np.float32), y.astype(np.float32)
 
-    return part(validation), part(test), part(train)
+    return draw_part(validation), draw_part(test), draw_part(train)
