@@ -251,4 +251,4 @@ def datasets(as_json: bool) -> None:
         output.print_json(rows)
         return
     output.print_datasets(rows)
-    click.echo(f"Downloads are kept in {data.cache()}/; ${data.FOLDER} names another folder.")
+    click.echo(f"Downloads are kept in {data.find_cache()}/; ${data.CACHE_VARIABLE} names another folder.")

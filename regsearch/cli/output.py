@@ -198,7 +198,7 @@ def print_datasets(rows: list[dict[str, Any]]) -> None:
     """Prints the datasets that a spec may name."""
     header = ["name", "image", "classes", "images", "test images", "source"]
     columns = ("name", "image", "classes", "images", "test_images", "source")
-    shown = [row | {"image": "×".join(map(str, row["image"] or ()))} for row in rows]
+    shown = [{**row, "image": "×".join(map(str, row["image"] or ()))} for row in rows]
     cells = [[row[column] for column in columns] for row in shown]
     print_table(header, cells, text=["source"])
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from conftest import parsed_text
+from planted_answer import find_best_lambda
 from sklearn.linear_model import Ridge, RidgeCV
 
 from regsearch import data as datasets
@@ -54,17 +55,17 @@ def ridge(exponent, width, seed, lambdas, train=64):
 @pytest.mark.parametrize("exponent", [1, 0, -1])
 @pytest.mark.parametrize("width", [2, 6])
 def test_the_formula_is_where_ridge_regression_is_best_on_average(exponent, width):
-    expected = planted.best_lambda(exponent, width, 64)
+    expected = find_best_lambda(exponent, width, 64)
     lambdas = expected * LAMBDAS
     losses = np.mean([ridge(exponent, width, seed, lambdas) for seed in range(60)], axis=0)
-    found = np.exp(minima(np.log(lambdas), losses[None])[0])
-    assert abs(np.log10(found / expected)) < 0.125  # half a grid step
+    best = np.exp(minima(np.log(lambdas), losses[None])[0])
+    assert abs(np.log10(best / expected)) < 0.125  # half a grid step
 
 
 @pytest.mark.parametrize(("exponent", "expected"), [(1, 1.0), (0, 0.0), (-1, -1.0)])
 def test_the_exponent_is_the_one_planted(exponent, expected):
-    weights = [planted.SIDE**2 * np.prod(planted.sizes(exponent, width)) for width in (2, 8)]
-    lambdas = [planted.best_lambda(exponent, width, 64) for width in (2, 8)]
+    weights = [planted.SIDE**2 * np.prod(planted.count_channels_and_targets(exponent, width)) for width in (2, 8)]
+    lambdas = [find_best_lambda(exponent, width, 64) for width in (2, 8)]
     assert np.log(lambdas[1] / lambdas[0]) / np.log(weights[1] / weights[0]) == pytest.approx(expected)
 
 
@@ -101,9 +102,9 @@ def test_trained_networks_have_the_losses_of_ridge_regression_and_its_best_lambd
     key = {"architecture": "w4", "width": 4, "trainable_weights": 64, "penalised_weights": 64, "penalty": "l2"}
     key |= {"learning_rate": 0.02, "train_size": 64}
     curve = Curve(key, lambdas, np.arange(2), dict.fromkeys(SCORES, losses), np.zeros(losses.shape, bool))
-    (found,) = find_best_lambdas([curve]).to_dict("records")
-    assert found["best_grid_lambda"] * 64 == pytest.approx(chosen.alpha_)
-    assert abs(np.log10(found["best_lambda"] * 64 / chosen.alpha_)) <= 0.25
+    (row,) = find_best_lambdas([curve]).to_dict("records")
+    assert row["best_grid_lambda"] * 64 == pytest.approx(chosen.alpha_)
+    assert abs(np.log10(row["best_lambda"] * 64 / chosen.alpha_)) <= 0.25
 
 
 @pytest.mark.parametrize(("change", "expected"), [
