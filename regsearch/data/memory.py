@@ -38,3 +38,8 @@ def recall_images(key: Hashable, read: Callable[[], Images]) -> Images:
         _latest.clear()  # before others are read, so that two datasets are never held
         images = _latest[key] = read()
     return images
+
+
+def forget() -> None:
+    """Lets go of the dataset's images, which are read again where they are asked for."""
+    _latest.clear()

@@ -9,6 +9,7 @@ from regsearch.data import Facts
 from regsearch.engine import Job
 from regsearch.grid import Cell
 from regsearch.ledger import Record, Trial
+from regsearch.runner.jobs import list_cells
 
 if TYPE_CHECKING:
     from regsearch.runner.tuner import GridTuner
@@ -50,18 +51,18 @@ class GridSearch:
 
         Args:
             jobs: what is to be trained.
-            cells: the grid, as far as it has grown.
+            cells: what the grid has more since the last call.
             finished: the trials that the ledger has, which the search takes over.
         """
+        self._cells += cells
         if jobs:
             if self.tuner is None:
                 from regsearch.runner.tuner import GridTuner
 
                 self.tuner = GridTuner(self.folder, self.facts)
-            self.tuner.grow(cells, finished)
-            for job in jobs:
-                for cell in job.population.cells:
-                    self.tuner.oracle.begin(cell)
+            self.tuner.grow(self._cells, finished)
+            for cell in list_cells(jobs):
+                self.tuner.oracle.begin(cell)
         return jobs
 
     def end(self, records: Sequence[Record]) -> None:

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property
 from typing import Protocol
 
-from regsearch import engine
+from regsearch import data, engine
 from regsearch.engine import Job
 from regsearch.errors import DeviceError
 from regsearch.ledger import Record
@@ -102,7 +102,7 @@ class Crew(ExitStack):
         self.processes = 0
         self._workers: Workers | None = None
 
-    def plan(self, jobs: Sequence[Job]) -> None:
+    def expect(self, jobs: Sequence[Job]) -> None:
         """Decides how many processes there are to be for jobs, unless they have started already."""
         if self._workers is None:
             self.processes = self.site.count_processes(len(jobs)) if jobs else 0
@@ -119,6 +119,8 @@ class Crew(ExitStack):
     def _start(self, threads: int) -> Workers:
         """The workers, ready to train, with TensorFlow imported here too."""
         if self._workers is None:
+            if self.processes:
+                data.forget()  # they hold the images; this process needs none
             self.enter_context(self.signals.deferred())
             pool = self.site.open_pool(self.processes, threads, self.signals.raise_if_stopped)
             self._workers = self.enter_context(pool)
