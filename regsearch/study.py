@@ -106,6 +106,7 @@ def run(
                         jobs if spec.grid.extend or spec.grid.refine else missing
                     )  # later rounds may be larger
                     progress.start(own, known.list_finished(own), runner.share_time(missing, spec, crew.processes))
+                    crew.start(missing)
                     for records in crew.train(spec, search.hand_out(missing, own, known.finished)):
                         known.append(records)  # the truth first
                         search.end(records)

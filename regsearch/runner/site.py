@@ -107,22 +107,23 @@ class Crew(ExitStack):
         if self._workers is None:
             self.processes = self.site.count_processes(len(jobs)) if jobs else 0
 
+    def start(self, jobs: Sequence[Job]) -> None:
+        """Makes the workers ready for jobs, if there are any, and imports TensorFlow here too, with its settings."""
+        if not jobs or self._workers:
+            return
+        threads = jobs[0].threads
+        if self.processes:
+            data.forget()  # they hold the images; this process needs none
+        self.enter_context(self.signals.deferred())
+        pool = self.site.open_pool(self.processes, threads, self.signals.raise_if_stopped)
+        self._workers = self.enter_context(pool)
+        engine.start(threads, self.site.device)
+
     def train(self, spec: Spec, jobs: Sequence[Job]) -> Iterator[list[Record]]:
         """Trains jobs and gives each one's records as it ends; see `dispatch.train`."""
-        if jobs:
-            yield from dispatch.train(spec, self._start(jobs[0].threads), jobs, self.signals.raise_if_stopped)
+        if self._workers:
+            yield from dispatch.train(spec, self._workers, jobs, self.signals.raise_if_stopped)
 
     def facts(self) -> dict[str, str | int]:
         """What `study.json` says of a run."""
         return {"device": self.site.device, "workers": self.processes}
-
-    def _start(self, threads: int) -> Workers:
-        """The workers, ready to train, with TensorFlow imported here too."""
-        if self._workers is None:
-            if self.processes:
-                data.forget()  # they hold the images; this process needs none
-            self.enter_context(self.signals.deferred())
-            pool = self.site.open_pool(self.processes, threads, self.signals.raise_if_stopped)
-            self._workers = self.enter_context(pool)
-            engine.start(threads, self.site.device)
-        return self._workers
