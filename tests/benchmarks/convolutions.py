@@ -1,4 +1,4 @@
-"""Which lowering of convolution is fastest at which shape: what the rule in `regsearch/sizing.py` is drawn from.
+"""Which lowering of convolution is fastest at which shape: what the rule in `regsearch/grid/costs.py` is drawn from.
 
 Times forward and backward passes of one member's convolution on one thread, the lowerings interleaved, and
 prints the median GFLOP/s of each over the rounds.
