@@ -14,7 +14,7 @@ from rich.text import Text
 from regsearch.cli.output import format_bytes, format_duration, format_number
 from regsearch.grid import Cell
 from regsearch.ledger import Record, Trial
-from regsearch.runner import Reporter, Shares, Silent, Tally
+from regsearch.runner import Reporter, Shares, Tally
 
 WIDEST_BAR, NARROWEST_BAR = 40, 8
 REFRESHES_A_SECOND = 4
@@ -22,7 +22,7 @@ BETWEEN_LINES = 10.0
 """Seconds."""
 
 
-class Lines:
+class Lines(Reporter):
     """Plain lines for a batch log: every 10 seconds at first, then ever more seldom."""
 
     def __init__(self, console: Console) -> None:
@@ -37,7 +37,7 @@ class Lines:
         if name == self.downloading and done != total and now - self.shown < BETWEEN_LINES:
             return
         self.downloading, self.shown = name, now
-        self.line(f"downloading {name}: {_format_part(done, total)}")
+        self._print(f"downloading {name}: {_format_part(done, total)}")
 
     def start(self, cells: Sequence[Cell], finished: Sequence[Trial], expected: Shares) -> None:
         """Says what there is to do."""
@@ -45,7 +45,7 @@ class Lines:
         self.tally.grow(cells, finished, expected)
         if expected.trials:
             had = f", {len(finished)} of them in the ledger" if finished else ""
-            self.line(f"{len(cells)} trials{more}{had}: training {len(expected.trials)}")
+            self._print(f"{len(cells)} trials{more}{had}: training {len(expected.trials)}")
 
     def advance(self, records: Sequence[Record]) -> None:
         """Prints a line if the last is long enough ago, and at the end."""
@@ -56,20 +56,17 @@ class Lines:
             return
         self.shown = now
         trial = records[-1].trial
-        self.line(
+        self._print(
             f"{tally.done}/{tally.total} trials, {format_duration(tally.seconds)}, about "
             f"{format_duration(tally.seconds_left or 0)} left (last: {trial.architecture} {trial.penalty})"
         )
 
-    def line(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         """Prints a line, whatever its length."""
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    def stop(self) -> None:
-        """Nothing is left to do."""
 
-
-class Display:
+class Display(Reporter):
     """A live display on a terminal, drawn in place and taken away at the end."""
 
     def __init__(self, console: Console) -> None:
@@ -163,7 +160,7 @@ def _render_line(name: Text, facts: Text, done: int, total: int, width: int) -> 
 def make_reporter(quiet: bool, console: Console | None = None) -> Reporter:
     """The way to show progress that suits where stderr goes."""
     if quiet:
-        return Silent()
+        return Reporter()
     console = console or Console(stderr=True)
     live = console.is_terminal and not console.is_dumb_terminal and console.file.isatty()
     return Display(console) if live else Lines(console)

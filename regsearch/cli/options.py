@@ -85,10 +85,7 @@ _WHERE = {
     "tls_cert": click.option("--tls-cert", type=PATH, help="With --cluster: the certificate of this command."),
     "tls_key": click.option("--tls-key", type=PATH, help="With --cluster: the private key of this command."),
     "shard": click.option(
-        "--shard",
-        type=ShardType(),
-        metavar="I/N",
-        help="Train the I-th of N parts of the grid, beside the others.",
+        "--shard", type=ShardType(), metavar="I/N", help="Train the I-th of N parts of the grid, beside the others."
     ),
 }
 

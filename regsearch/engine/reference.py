@@ -58,10 +58,7 @@ def _train_one(
     optimizer = _optimizer(training.optimizer, _rate(training, cell), decay)
     penalised = kernels(model, cell.architecture.penalised)
     optimizer.exclude_from_weight_decay(_not_in(penalised, model.trainable_variables))
-    model.compile(
-        optimizer,
-        **_scoring(split.loss),
-    )
+    model.compile(optimizer, **_scoring(split.loss))
     optimizer.build(model.trainable_variables)
     stopping = _Stopping(training.early_stopping) if training.early_stopping else None
     recorder = _Recorder(cell.trial, model, penalised, optimizer, stopping, split.validation, started, state)

@@ -14,7 +14,7 @@ from regsearch.engine import Job
 from regsearch.grid import KEPT_COMPILED, Architecture, Size
 from regsearch.ledger import Trial, columns
 from regsearch.runner import timing
-from regsearch.runner.jobs import plan_jobs, select_missing
+from regsearch.runner.jobs import Planner, select_missing
 from regsearch.runner.pace import Cost
 from regsearch.runner.settings import Settings
 from regsearch.runner.signals import NoSignals, Signals
@@ -112,7 +112,8 @@ def make_plan(spec: Spec, results: Path, settings: Settings, started: float, sig
     finished = set(trials.loc[trials["status"] != "failed", "trial"])
     rounds = list(grid.make_rounds(spec, settings.engine, facts.content, lambda: trials))
     site = ThisMachine(settings)
-    planned = [plan_jobs(cells, sizes, spec, settings, site.device) for cells in rounds]
+    planner = Planner(spec, sizes, settings, site.device)
+    planned = [planner.plan(cells) for cells in rounds]
     jobs = [job for round_jobs in planned for job in select_missing(round_jobs, finished)]
     processes = site.count_processes(len(jobs))
     measured = timing.measure(spec, facts, jobs, processes, started, signals or NoSignals()) if jobs else None

@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Protocol
 
 from regsearch.engine import Job
 from regsearch.grid import Architecture, Cell
@@ -49,7 +48,7 @@ class Tally:
     """A run's progress.
 
     Attributes:
-        networks: the architectures' names, in the grid's order.
+        architectures: their names, in the grid's order.
         penalties: their names, without `none`.
         total: trials of the grid.
         had: of these, finished before the run.
@@ -123,10 +122,10 @@ class Tally:
 
         One that diverged with any seed does not count. None where there is none yet.
         """
-        found = self._losses.get(architecture, {})
-        if not any(name == penalty for name, *_ in found):
+        sums = self._losses.get(architecture, {})
+        if not any(name == penalty for name, *_ in sums):
             return None
-        means = [(total / count, lam) for (name, lam, *_), (total, count) in found.items() if name in (penalty, NONE)]
+        means = [(total / count, lam) for (name, lam, *_), (total, count) in sums.items() if name in (penalty, NONE)]
         loss, lam = min(means)
         return lam if loss < inf else None
 
@@ -137,14 +136,14 @@ class Tally:
             self.recent.remove(architecture)
         self.recent.append(architecture)
         loss = trial.validation_loss if trial.status == "completed" and trial.validation_loss is not None else inf
-        at = (trial.penalty, trial.lam, trial.learning_rate, trial.train_size)
-        sums = self._losses[architecture].setdefault(at, [0.0, 0])
+        point = (trial.penalty, trial.lam, trial.learning_rate, trial.train_size)
+        sums = self._losses[architecture].setdefault(point, [0.0, 0])
         sums[0] += loss
         sums[1] += 1
 
 
-class Reporter(Protocol):
-    """Shows the progress of one run."""
+class Reporter:
+    """Is told how far a run is; this one shows nothing."""
 
     def download(self, name: str, done: int, total: int) -> None:
         """More of a file of the dataset is here: `done` of `total` bytes, 0 where the total is not known."""
@@ -157,19 +156,3 @@ class Reporter(Protocol):
 
     def stop(self) -> None:
         """The run is over."""
-
-
-class Silent:
-    """Shows nothing."""
-
-    def download(self, name: str, done: int, total: int) -> None:
-        """Shows nothing."""
-
-    def start(self, cells: Sequence[Cell], finished: Sequence[Trial], expected: Shares) -> None:
-        """Shows nothing."""
-
-    def advance(self, records: Sequence[Record]) -> None:
-        """Shows nothing."""
-
-    def stop(self) -> None:
-        """Shows nothing."""

@@ -102,10 +102,11 @@ class Crew(ExitStack):
         self.processes = 0
         self._workers: Workers | None = None
 
-    def expect(self, jobs: Sequence[Job]) -> None:
-        """Decides how many processes there are to be for jobs, unless they have started already."""
+    def expect(self, spec: Spec, jobs: Sequence[Job], missing: Sequence[Job]) -> None:
+        """Decides how many processes there are to be for a round and the part of it that is missing."""
         if self._workers is None:
-            self.processes = self.site.count_processes(len(jobs)) if jobs else 0
+            grows = spec.grid.extend or spec.grid.refine  # later rounds may be larger than what is missing of this
+            self.processes = self.site.count_processes(len(jobs if grows else missing)) if missing else 0
 
     def start(self, jobs: Sequence[Job]) -> None:
         """Makes the workers ready for jobs, if there are any, and imports TensorFlow here too, with its settings."""

@@ -95,7 +95,7 @@ def open_pool(
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
             "DASK_LOGGING__DISTRIBUTED": "critical",
-        },
+        }
     }
     gpus = engine.gpus() if device == "GPU" else []
     logging.getLogger("distributed").setLevel(logging.CRITICAL)

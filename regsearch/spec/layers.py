@@ -6,19 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
-from regsearch.spec.values import (
-    Count,
-    Flag,
-    Fraction,
-    Margins,
-    Named,
-    NonEmpty,
-    Number,
-    Pair,
-    Size,
-    one_of,
-    wrong,
-)
+from regsearch.spec.values import Count, Flag, Fraction, Margins, Named, NonEmpty, Number, Pair, Size, one_of, wrong
 
 ActivationName = Literal[
     "linear", "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "swish",

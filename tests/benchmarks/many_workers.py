@@ -23,7 +23,7 @@ from pathlib import Path
 
 from regsearch import study
 from regsearch.ledger.records import Counts, Epoch, record_completed
-from regsearch.runner import Cluster, Silent, dispatch, work
+from regsearch.runner import Cluster, Reporter, dispatch, work
 from regsearch.runner.workers import Workers
 from regsearch.spec import parse
 
@@ -134,7 +134,7 @@ def main() -> None:
     handed: list[float] = []
     ended: list[float] = []
 
-    class Watching(Silent):
+    class Watching(Reporter):
         """Notes when the last population is kept."""
 
         def advance(self, _):

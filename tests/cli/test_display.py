@@ -13,9 +13,9 @@ from regsearch.cli.display import Display, Lines, make_reporter, render_run
 from regsearch.grid import cells as grid
 from regsearch.grid import costs as sizing
 from regsearch.ledger.records import Counts, Record, Trial
-from regsearch.runner import Silent
+from regsearch.runner import Reporter
 from regsearch.runner import progress as tally
-from regsearch.runner.jobs import plan_jobs, select_missing
+from regsearch.runner.jobs import Planner, select_missing
 from regsearch.runner.pace import START_SECONDS
 from regsearch.runner.progress import Shares, Tally, share_time
 
@@ -106,7 +106,7 @@ def test_a_grid_that_grows_keeps_what_is_known_and_its_pace(monkeypatch):
 
 def test_shares_are_the_larger_the_larger_the_network_and_cover_what_is_missing():
     sizes = sizing.measure(SPEC, datasets.NAMED["digits"])
-    jobs = select_missing(plan_jobs(CELLS, sizes, SPEC, study.Settings(), "CPU"), {CELLS[0].trial})
+    jobs = select_missing(Planner(SPEC, sizes, study.Settings(), "CPU").plan(CELLS), {CELLS[0].trial})
     found = share_time(jobs, SPEC, 2)
     assert set(found.trials) == {cell.trial for cell in CELLS[1:]}
     assert found.trials[of(4, "l1", 0.1).trial] > found.trials[of(2, "l1", 0.1).trial]
@@ -154,7 +154,7 @@ class Terminal(io.StringIO):
 def test_the_display_is_for_terminals_lines_for_all_else_and_silence_when_asked():
     terminal = Console(file=Terminal(), force_terminal=True)
     assert isinstance(make_reporter(False, terminal), Display)
-    assert isinstance(make_reporter(True, terminal), Silent)
+    assert type(make_reporter(True, terminal)) is Reporter
     assert isinstance(make_reporter(False, Console(file=io.StringIO())), Lines)
     forced = Console(file=io.StringIO(), force_terminal=True)  # FORCE_COLOR in a batch log
     assert isinstance(make_reporter(False, forced), Lines)

@@ -13,7 +13,7 @@ from regsearch.grid import costs as sizing
 from regsearch.ledger import folder
 from regsearch.ledger.records import Record, Trial
 from regsearch.runner import NoSignals, plan, timing
-from regsearch.runner.jobs import plan_jobs, select_missing
+from regsearch.runner.jobs import Planner, select_missing
 from regsearch.runner.pace import Cost, Pace, Timing, count_images
 from regsearch.runner.plan import make_plan, schedule
 from regsearch.runner.timing import Measured
@@ -27,7 +27,7 @@ def jobs(*changes, finished=(), settings=SETTINGS):
     spec = parsed(WIDTHS, *changes)
     sizes = sizing.measure(spec, SHAPE)
     return select_missing(
-        plan_jobs(grid.make_cells(spec, settings.engine, "digits"), sizes, spec, settings, "CPU"), finished
+        Planner(spec, sizes, settings, "CPU").plan(grid.make_cells(spec, settings.engine, "digits")), finished
     )
 
 
@@ -180,7 +180,7 @@ def test_a_long_epoch_is_timed_on_fewer_images_that_teach_nothing():
     shape = datasets.NAMED["cifar10"]
     (size,) = sizing.measure(spec, shape).values()
     cells, (architecture,) = grid.make_cells(spec, "population", "cifar10"), grid.make_architectures(spec)
-    job = plan_jobs(cells, {architecture: size}, spec, SETTINGS, "CPU")[0]
+    job = Planner(spec, {architecture: size}, SETTINGS, "CPU").plan(cells)[0]
     sample = timing._Sample.of(spec, shape, job)
     count = len(sample.split.train[0])
     assert 4 * 32 <= count < 2000

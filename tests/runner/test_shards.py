@@ -12,7 +12,7 @@ from regsearch.grid import cells as grid
 from regsearch.grid import costs as sizing
 from regsearch.ledger import Ledger, folder, tables
 from regsearch.runner import work as runner_work
-from regsearch.runner.jobs import plan_jobs
+from regsearch.runner.jobs import Planner
 from regsearch.runner.pace import DEFAULT
 from regsearch.runner.shards import Shard
 
@@ -23,7 +23,9 @@ CELLS = grid.make_cells(SPEC, "population", "digits")
 
 def share(spec, shard):
     sizes = sizing.measure(spec, datasets.describe(spec))
-    return plan_jobs(grid.make_cells(spec, "population", "digits"), sizes, spec, study.Settings(shard=shard), "CPU")
+    return Planner(spec, sizes, study.Settings(shard=shard), "CPU").plan(
+        grid.make_cells(spec, "population", "digits")
+    )
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7])
@@ -155,7 +157,7 @@ def test_the_split_is_the_same_whatever_trains_it():
     ].members("GPU", 2)
     for index in range(1, 6):
         shares = [
-            {cell.trial for job in plan_jobs(cells, sizes, spec, study.Settings(shard=Shard(index, 5)), device)
+            {cell.trial for job in Planner(spec, sizes, study.Settings(shard=Shard(index, 5)), device).plan(cells)
              for cell in job.population.cells}
             for device in ("CPU", "GPU")
         ]  # fmt: skip
