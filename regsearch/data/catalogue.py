@@ -8,7 +8,7 @@ from regsearch.data.download import Watch
 from regsearch.data.kinds import Facts, Images, Refusal
 from regsearch.data.named import NAMED
 from regsearch.errors import DatasetError
-from regsearch.spec import Dataset, Spec
+from regsearch.spec import Digits, Downloaded, ImageFolder, Npz, Planted, Spec
 
 SOURCES = {
     "digits": "built into scikit-learn",
@@ -30,9 +30,9 @@ def describe(spec: Spec) -> Facts:
         DatasetError: a file cannot be used, or there are too few images.
     """
     dataset = spec.dataset
-    if dataset.name == "planted":
+    if isinstance(dataset, Planted):
         return _planted(dataset)
-    found = _shape(spec)
+    found = _shape(spec, dataset)
     if found.loss == "squared_error" and dataset.label_noise:
         message = f"expected no label_noise with targets that are numbers, got {dataset.label_noise:g}"
         raise DatasetError(spec.problem(("dataset", "label_noise"), message))
@@ -63,57 +63,53 @@ def load(spec: Spec, watch: Watch | None = None) -> Images | None:
         DatasetError: it cannot be had.
     """
     dataset = spec.dataset
-    if dataset.name == "planted":
+    if isinstance(dataset, Planted):
         return None
-    if dataset.name == "digits":
+    if isinstance(dataset, Digits):
         return named.digits()
-    path = _path(dataset)
+    path = None if dataset.path is None else _path(dataset.path)
     refuse = Refusal(spec, "name" if path is None else "path", path)
-    if dataset.name in NAMED:
+    if isinstance(dataset, Downloaded):
         return named.load(dataset.name, path, refuse, watch)
-    assert path is not None, "the spec requires a path"
-    if dataset.name == "npz":
-        return npz.load(path, refuse)
-    assert dataset.size is not None, "the spec requires a size with images"
-    return images.load(path, dataset.size, dataset.color, refuse)
+    if isinstance(dataset, Npz):
+        return npz.load(_path(dataset.path), refuse)
+    return images.load(_path(dataset.path), dataset.size, dataset.color, refuse)
 
 
 def resolve_path(spec: Spec) -> Spec:
     """The spec with the path of its dataset in full, so that it names the same file wherever it is read."""
-    path = _path(spec.dataset)
-    if path is None:
+    dataset = spec.dataset
+    if isinstance(dataset, Digits | Planted) or dataset.path is None:
         return spec
-    return spec.model_copy(update={"dataset": spec.dataset.model_copy(update={"path": str(path.absolute())})})
+    path = str(_path(dataset.path).absolute())
+    return spec.model_copy(update={"dataset": dataset.model_copy(update={"path": path})})
 
 
-def _shape(spec: Spec) -> Facts:
+def _shape(spec: Spec, dataset: Digits | Downloaded | Npz | ImageFolder) -> Facts:
     """What a dataset that is not drawn holds."""
-    dataset, path = spec.dataset, _path(spec.dataset)
+    if isinstance(dataset, Digits):
+        return NAMED[dataset.name]
+    path = None if dataset.path is None else _path(dataset.path)
     refuse = Refusal(spec, "path", path)
-    if dataset.name in NAMED:
+    if isinstance(dataset, Downloaded):
         if path is not None:
             download.given(dataset.name, path, refuse)
         return NAMED[dataset.name]
-    assert path is not None, "the spec requires a path"
-    if dataset.name == "npz":
-        return npz.shape(path, refuse)
-    assert dataset.size is not None, "the spec requires a size with images"
-    return images.shape(path, dataset.size, dataset.color, refuse)
+    if isinstance(dataset, Npz):
+        return npz.shape(_path(dataset.path), refuse)
+    return images.shape(_path(dataset.path), dataset.size, dataset.color, refuse)
 
 
-def _path(dataset: Dataset) -> Path | None:
-    if dataset.path is None:
-        return None
-    path = Path(dataset.path)
+def _path(written: str) -> Path:
+    path = Path(written)
     try:
         return path.expanduser()
     except RuntimeError:  # no such user
         return path
 
 
-def _planted(dataset: Dataset) -> Facts:
+def _planted(dataset: Planted) -> Facts:
     """At width 1; the data are drawn anew for every seed, as many as are asked for."""
-    assert dataset.exponent is not None, "the spec requires an exponent of planted data"
     channels, targets = planted.sizes(dataset.exponent, 1)
     widening: Literal["channels", "targets"] = "targets" if dataset.exponent < 0 else "channels"
     image = (planted.SIDE, planted.SIDE, channels)

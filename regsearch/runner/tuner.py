@@ -145,7 +145,7 @@ class GridHyperModel(kt.HyperModel):
         """The untrained network, with its regularizers."""
         cell = self.cells[tuple(hp.get(name) for name in _AXES)]
         seen = self.shape.for_width(cell.architecture.width)
-        l1, l2, _ = cell.shares(weigh(cell.architecture, seen.image, seen.outputs).penalised)
+        l1, l2, _ = cell.coefficients(weigh(cell.architecture, seen.image, seen.outputs).penalised)
         return build(cell.architecture, seen.image, seen.outputs, cell.seed, l1, l2)
 
 

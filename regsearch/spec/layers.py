@@ -1,22 +1,30 @@
 """The layers a spec may name, with Keras's own names, arguments and defaults."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, GetJsonSchemaHandler, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    GetJsonSchemaHandler,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import CoreSchema
 
 from regsearch.spec.values import (
     Count,
     Flag,
     Fraction,
+    JsonSchema,
     Margins,
     Named,
     NonEmpty,
     Number,
+    OneOf,
     Pair,
     Size,
-    one_of,
     wrong,
 )
 
@@ -46,10 +54,8 @@ class LayerBase(Named):
 
     def arguments(self, width: int | None, classes: int | None) -> dict[str, Any]:
         """Keras's arguments of this layer at one width."""
-        values = dict(self)
-        return {
-            name: value.resolve(width, classes) if isinstance(value, Count) else value for name, value in values.items()
-        }
+        values: dict[str, Any] = dict(self)
+        return {k: v.resolve(width, classes) if isinstance(v, Count) else v for k, v in values.items()}
 
     def counts(self) -> tuple[Count, ...]:
         """The sizes that may follow the width."""
@@ -59,11 +65,6 @@ class LayerBase(Named):
     def penalised(cls, which: Penalised) -> tuple[str, ...]:
         """Keras's attributes of the kernels that the penalty is over."""
         return tuple(cls.kernels) if which == "all" or cls.convolves else ()
-
-
-def _one() -> Any:
-    """The default of a size; JSON cannot write a `Count`."""
-    return Field(default=Count(1), json_schema_extra={"default": 1})
 
 
 class _Filters(LayerBase):
@@ -91,7 +92,7 @@ class Conv2D(_Convolution, _Filters):
     """Keras's Conv2D; its kernel is penalised."""
 
     kernels: ClassVar[dict[str, str]] = {"kernel": "kernel"}
-    groups: Size = _one()
+    groups: Size = Count(1)
     kernel_initializer: InitializerName = "glorot_uniform"
 
 
@@ -99,7 +100,7 @@ class DepthwiseConv2D(_Convolution):
     """Keras's DepthwiseConv2D; its kernel is penalised."""
 
     kernels: ClassVar[dict[str, str]] = {"kernel": "depthwise"}
-    depth_multiplier: Size = _one()
+    depth_multiplier: Size = Count(1)
     depthwise_initializer: InitializerName = "glorot_uniform"
 
 
@@ -107,7 +108,7 @@ class SeparableConv2D(_Convolution, _Filters):
     """Keras's SeparableConv2D; both of its kernels are penalised."""
 
     kernels: ClassVar[dict[str, str]] = {"depthwise_kernel": "depthwise", "pointwise_kernel": "pointwise"}
-    depth_multiplier: Size = _one()
+    depth_multiplier: Size = Count(1)
     depthwise_initializer: InitializerName = "glorot_uniform"
     pointwise_initializer: InitializerName = "glorot_uniform"
 
@@ -195,12 +196,16 @@ class Residual(LayerBase):
 
     @model_validator(mode="before")
     @classmethod
-    def _open(cls, value: Any) -> Any:
+    def _open(cls, value: object) -> object:
         inside = value[cls.kind] if isinstance(value, dict) and list(value) == [cls.kind] else value
         return inside if isinstance(inside, dict) and list(inside) == [":layers"] else {":layers": inside}
 
+    @model_serializer(mode="wrap", when_used="json")
+    def _close(self, serialise: SerializerFunctionWrapHandler) -> object:
+        return {self.kind: serialise(self)[":layers"]}
+
     @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
         """`Residual: [layers]`."""
         whole = handler.resolve_ref_schema(handler(core))
         inside = {cls.kind: whole["properties"][":layers"]}
@@ -223,20 +228,15 @@ LAYERS: dict[str, type[LayerBase]] = {
     )
 }  # fmt: skip
 
-
-if TYPE_CHECKING:
-    Layer = LayerBase
-else:
-    Layer = one_of("a layer", LAYERS, "`Flatten` or `Conv2D: {filters: 8, kernel_size: 3}`")
-
+Layer = Annotated[LayerBase, OneOf("a layer", LAYERS, "`Flatten` or `Conv2D: {filters: 8, kernel_size: 3}`")]
 Residual.model_rebuild()
 
 
-def every(layers: Iterable[LayerBase]) -> Iterator[LayerBase]:
-    """Every layer in order, those inside a `Residual` too, which is none itself."""
+def walk_layers(layers: Iterable[LayerBase]) -> Iterator[LayerBase]:
+    """Every layer in order, those inside a `Residual` in its place."""
     for layer in layers:
         if isinstance(layer, Residual):
-            yield from every(layer.layers)
+            yield from walk_layers(layer.layers)
         else:
             yield layer
 

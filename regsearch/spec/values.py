@@ -1,29 +1,36 @@
 """The kinds of value a spec's fields take: strict numbers, names, counts that follow the width."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Union
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Discriminator,
     Field,
+    GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    InstanceOf,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
     Strict,
-    Tag,
     WithJsonSchema,
+    model_serializer,
     model_validator,
 )
-from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+JsonSchema = dict[str, Any]
+"""A JSON Schema, or a part of one."""
 
 
 class Section(BaseModel):
-    """A mapping of the spec: frozen, with no keys but its own."""
+    """A mapping of the spec: frozen, with no keys but its own. The text below a key is what editors show of it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 def wrong(expected: str, got: Any = None) -> PydanticCustomError:
@@ -51,8 +58,14 @@ class Named(Section):
             return {} if value[cls.kind] is None else value[cls.kind]
         return value
 
+    @model_serializer(mode="wrap", when_used="json")
+    def _close(self, serialise: SerializerFunctionWrapHandler) -> object:
+        """As the spec writes it."""
+        arguments = serialise(self)
+        return {self.kind: arguments} if arguments else self.kind
+
     @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
         """`Name` where no argument is required, or `Name: {argument: value}`."""
         arguments = handler(core)
         whole = handler.resolve_ref_schema(arguments)
@@ -62,11 +75,11 @@ class Named(Section):
         return about | {"anyOf": [{"const": cls.kind}, _only(cls.kind, {"anyOf": [arguments, {"type": "null"}]})]}
 
 
-def _only(key: str, value: dict[str, Any]) -> dict[str, Any]:
+def _only(key: str, value: JsonSchema) -> JsonSchema:
     return {"type": "object", "properties": {key: value}, "required": [key], "additionalProperties": False}
 
 
-def name_of(value: Any) -> str | None:
+def _name_of(value: object) -> str | None:
     """The name in `Name` or `{Name: {…}}`, else None."""
     if isinstance(value, str):
         return value
@@ -75,16 +88,31 @@ def name_of(value: Any) -> str | None:
     return value.kind if isinstance(value, Named) else None
 
 
-def one_of(what: str, choices: dict[str, type[Any]], example: str) -> Any:
-    """The type of a field that takes one of `choices` by name."""
+@dataclass(frozen=True, eq=False)
+class OneOf:
+    """The annotation of a field that takes one of several things by name.
 
-    def known(value: Any) -> Any:
-        if name_of(value) not in choices:
-            raise wrong(f"{what}, one of {', '.join(choices)}, written {example}")
-        return value
+    Attributes:
+        kind: of thing, for messages.
+        choices: by name.
+        example: of how they are written.
+    """
 
-    union: Any = Union[tuple(Annotated[choice, Tag(kind)] for kind, choice in choices.items())]  # noqa: UP007
-    return Annotated[union, Discriminator(name_of), BeforeValidator(known)]
+    kind: str
+    choices: Mapping[str, type[Named]]
+    example: str
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """A union of the choices, told apart by name."""
+        return core_schema.tagged_union_schema(
+            {name: handler.generate_schema(choice) for name, choice in self.choices.items()},
+            _name_of,
+            custom_error_type="regsearch",
+            custom_error_message="expected {expected}",
+            custom_error_context={
+                "expected": f"{self.kind}, one of {', '.join(self.choices)}, written {self.example}"
+            },
+        )
 
 
 Integer = Annotated[int, Strict()]
@@ -142,18 +170,18 @@ def _no_repeats(values: tuple[Any, ...]) -> tuple[Any, ...]:
 class _NonEmpty(BeforeValidator):
     """A list with at least one entry."""
 
-    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
         return handler(core) | {"minItems": 1}
 
 
 class _Distinct(AfterValidator):
     """A list without repeats."""
 
-    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
         return handler(core) | {"uniqueItems": True}
 
 
-NonEmpty = _NonEmpty(_sequence)
+NonEmpty = _NonEmpty(_sequence)  # min_length would count valid entries alone
 Distinct = _Distinct(_no_repeats)
 _POSITIVE = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
 _ANY = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
@@ -207,7 +235,8 @@ def _count(value: Any) -> Count:
 
 
 Size = Annotated[
-    Any,
+    InstanceOf[Count],
     BeforeValidator(_count),
+    PlainSerializer(lambda count: count.factor if count.of is None else str(count)),
     WithJsonSchema({"anyOf": [_POSITIVE, {"type": "string", "pattern": f"^ *({_MULTIPLE.pattern}) *$"}]}),
 ]

@@ -21,14 +21,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from regsearch import study
+from regsearch import spec, study
 from regsearch.ledger.records import Counts, Epoch, record_completed
 from regsearch.runner import Silent, dispatch, jobs
 from regsearch.runner.cluster import Cluster
 from regsearch.runner.settings import Site
 from regsearch.runner.workers import Workers
-from regsearch.spec import study as spec
-from regsearch.spec import yaml as source
 
 SPEC = """
 name: many
@@ -142,7 +140,7 @@ def main() -> None:
 
     dispatch.train = noting
     study.report.write = lambda *_: None
-    study_spec = spec.validate(source.parse(SPEC.format(seeds=options.populations // 100), "many.yaml"))
+    study_spec = spec.parse(SPEC.format(seeds=options.populations // 100), "many.yaml")
     with tempfile.TemporaryDirectory() as folder, (threads if options.threads else dask)(options.workers) as how:
         study.run(study_spec, Path(folder), Watching(), how)
     started, *lengths = handed

@@ -5,14 +5,13 @@ import re
 
 import numpy as np
 import pytest
-from conftest import parsed
-from test_spec import CONFIGS_FOLDER
+from conftest import CONFIGS_FOLDER, parsed
 
 from regsearch import data as datasets
+from regsearch import spec as spec_module
 from regsearch.data.kinds import scaled
 from regsearch.errors import DatasetError
 from regsearch.grid import cells as grid
-from regsearch.spec import study as spec_module
 
 DIGITS = parsed()
 

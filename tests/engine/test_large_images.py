@@ -20,7 +20,7 @@ MEASURE = """
 import resource, sys
 from pathlib import Path
 from regsearch import data as datasets
-from regsearch.spec import study as spec
+from regsearch import spec
 study = spec.load(Path(sys.argv[1]))
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 before = peak()
