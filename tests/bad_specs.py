@@ -3,6 +3,7 @@
 from conftest import SPEC
 
 WIDTHS, KERNEL, LAMBDAS, SEEDS = "widths: [1, 2]", "kernel_size: 3", "lambdas: [0, 0.01, 0.1]", "seeds: 2"
+NAMED = ("architecture:\n  widths: [1, 2]\n  layers:\n", "architectures:\n- name: a\n  layers:\n")
 LAYERS = SPEC[SPEC.index("    - Conv2D") : SPEC.index("grid:")]
 
 # What is wrong: the changes to the small spec, the line the error must name, and words of the message.
@@ -114,4 +115,9 @@ BAD = {
     "no patience": ([("epochs: 2", "epochs: 2\n  early_stopping: {min_delta: 0.1}")], 21, "training.early_stopping.patience: expected the key 'patience'"),
     "stopping argument": ([("epochs: 2", "epochs: 2\n  early_stopping: {patience: 3, monitor: loss}")], 21, "early_stopping.monitor: expected one of the keys patience, min_delta"),
     "no epochs": ([("epochs: 2", "epochs: 0")], 20, "training.epochs: expected a number of at least 1, got 0"),
+    "neither architecture": ([("architecture:\n  widths: [1, 2]\n  layers:\n" + LAYERS, "")], 1, "expected either `architecture` with widths or a list `architectures`, got neither"),
+    "width by name": ([NAMED], 9, "architectures[0].layers: expected sizes as numbers, got `width`"),
+    "a name twice": ([NAMED, ("filters: width", "filters: 5"), ("grid:", "- {name: a, layers: [Flatten, Dense: {units: classes}]}\ngrid:")], 13, "architectures[1].name: expected each name once, got 'a' again"),
+    "layers twice": ([NAMED, (LAYERS, "    [Flatten, Dense: {units: classes}]\n"), ("grid:", "- {name: b, layers: [Flatten, Dense: {units: classes}]}\ngrid:")], 11, "expected different networks, got 'b' with the layers of 'a'"),
+    "planted by name": ([NAMED, ("filters: width", "filters: 5"), ("name: digits", "name: planted\n  exponent: 1")], 3, "dataset.name: expected `architecture` with widths, which planted data follow"),
 }  # fmt: skip

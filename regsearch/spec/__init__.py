@@ -1,15 +1,6 @@
 """What is asked: a YAML text → a frozen `Spec`, or every error at once with file and line. Imports no Keras."""
 
-from regsearch.spec.datasets import (
-    DATASETS,
-    DOWNLOADED,
-    Dataset,
-    Digits,
-    Downloaded,
-    ImageFolder,
-    Npz,
-    Planted,
-)
+from regsearch.spec.datasets import DATASETS, DOWNLOADED, Dataset, Digits, Downloaded, ImageFolder, Npz, Planted
 from regsearch.spec.layers import LAYERS, LayerBase, Penalised, Residual, walk_layers
 from regsearch.spec.optimizers import SGD, Cosine, OptimizerBase, Piecewise
 from regsearch.spec.penalties import NONE, Coefficients, PenaltyBase

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, Field, GetCoreSchemaHandler, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetPydanticSchema, WithJsonSchema, model_validator
 from pydantic_core import CoreSchema, core_schema
 
 from regsearch.spec.values import Flag, Fraction, Integer, Pair, Positive, Section, Text, wrong
@@ -132,18 +132,13 @@ def _tag(dataset: object) -> str:
     return f":{dataset.get('name') if isinstance(dataset, dict) else getattr(dataset, 'name', None)}"
 
 
-class _ByName:
-    """The annotation of a union of datasets, told apart by name."""
+def _choose_by_name(_: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+    models = {f":{name}": handler.generate_schema(model) for name, model in DATASETS.items()}
 
-    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        models = {f":{name}": handler.generate_schema(model) for name, model in DATASETS.items()}
+    def check_name(dataset: object) -> object:
+        return dataset if _tag(dataset) in models else _Unnamed.model_validate(dataset)
 
-        def check_name(dataset: object) -> object:
-            return dataset if _tag(dataset) in models else _Unnamed.model_validate(dataset)
-
-        return core_schema.no_info_before_validator_function(
-            check_name, core_schema.tagged_union_schema(models, _tag)
-        )
+    return core_schema.no_info_before_validator_function(check_name, core_schema.tagged_union_schema(models, _tag))
 
 
-Dataset = Annotated[Digits | Downloaded | Npz | ImageFolder | Planted, _ByName()]
+Dataset = Annotated[Digits | Downloaded | Npz | ImageFolder | Planted, GetPydanticSchema(_choose_by_name)]

@@ -3,14 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    GetJsonSchemaHandler,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
 from regsearch.spec.values import (
@@ -22,9 +15,9 @@ from regsearch.spec.values import (
     Named,
     NonEmpty,
     Number,
-    OneOf,
     Pair,
     Size,
+    one_of,
     wrong,
 )
 
@@ -38,6 +31,7 @@ InitializerName = Literal[
 Padding = Literal["valid", "same"]
 Penalised = Literal["all", "convolutions"]
 """Which kernels a penalty may be over: every one, or those of convolutions alone."""
+_ONE: Any = Field(default=Count(1), json_schema_extra={"default": 1})  # JSON cannot write a Count
 
 
 class LayerBase(Named):
@@ -92,7 +86,7 @@ class Conv2D(_Convolution, _Filters):
     """Keras's Conv2D; its kernel is penalised."""
 
     kernels: ClassVar[dict[str, str]] = {"kernel": "kernel"}
-    groups: Size = Count(1)
+    groups: Size = _ONE
     kernel_initializer: InitializerName = "glorot_uniform"
 
 
@@ -100,7 +94,7 @@ class DepthwiseConv2D(_Convolution):
     """Keras's DepthwiseConv2D; its kernel is penalised."""
 
     kernels: ClassVar[dict[str, str]] = {"kernel": "depthwise"}
-    depth_multiplier: Size = Count(1)
+    depth_multiplier: Size = _ONE
     depthwise_initializer: InitializerName = "glorot_uniform"
 
 
@@ -108,7 +102,7 @@ class SeparableConv2D(_Convolution, _Filters):
     """Keras's SeparableConv2D; both of its kernels are penalised."""
 
     kernels: ClassVar[dict[str, str]] = {"depthwise_kernel": "depthwise", "pointwise_kernel": "pointwise"}
-    depth_multiplier: Size = Count(1)
+    depth_multiplier: Size = _ONE
     depthwise_initializer: InitializerName = "glorot_uniform"
     pointwise_initializer: InitializerName = "glorot_uniform"
 
@@ -200,9 +194,9 @@ class Residual(LayerBase):
         inside = value[cls.kind] if isinstance(value, dict) and list(value) == [cls.kind] else value
         return inside if isinstance(inside, dict) and list(inside) == [":layers"] else {":layers": inside}
 
-    @model_serializer(mode="wrap", when_used="json")
-    def _close(self, serialise: SerializerFunctionWrapHandler) -> object:
-        return {self.kind: serialise(self)[":layers"]}
+    def plain(self) -> object:
+        """`Residual: [layers]`."""
+        return {self.kind: [layer.plain() for layer in self.layers]}
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
@@ -228,7 +222,7 @@ LAYERS: dict[str, type[LayerBase]] = {
     )
 }  # fmt: skip
 
-Layer = Annotated[LayerBase, OneOf("a layer", LAYERS, "`Flatten` or `Conv2D: {filters: 8, kernel_size: 3}`")]
+Layer = Annotated[LayerBase, one_of("a layer", LAYERS, "`Flatten` or `Conv2D: {filters: 8, kernel_size: 3}`")]
 Residual.model_rebuild()
 
 

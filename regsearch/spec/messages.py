@@ -1,31 +1,23 @@
 """Pydantic's errors as a spec's own: where, what was expected, what was found."""
 
 from difflib import get_close_matches
-from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from regsearch.spec import study
 from regsearch.spec.datasets import DATASETS, DatasetBase
 from regsearch.spec.layers import LAYERS
 from regsearch.spec.optimizers import OPTIMIZERS, SCHEDULES
 from regsearch.spec.penalties import PENALTIES
-from regsearch.spec.study import (
-    EarlyStopping,
-    Grid,
-    LambdaRange,
-    NamedArchitecture,
-    ScaledArchitecture,
-    Spec,
-    Training,
-)
 from regsearch.spec.values import Section
 from regsearch.spec.yaml import Location, Problem
 
 _SECTIONS: dict[str, type[Section]] = {
     "dataset": DatasetBase, **{f":{name}": model for name, model in DATASETS.items()},
-    "architecture": ScaledArchitecture, "architectures": NamedArchitecture, "grid": Grid, "training": Training,
-    "early_stopping": EarlyStopping, ":range": LambdaRange, **LAYERS, **OPTIMIZERS, **PENALTIES, **SCHEDULES,
+    "architecture": study.ScaledArchitecture, "architectures": study.NamedArchitecture, "grid": study.Grid,
+    ":range": study.LambdaRange, "training": study.Training, "early_stopping": study.EarlyStopping,
+    **LAYERS, **OPTIMIZERS, **PENALTIES, **SCHEDULES,
 }  # fmt: skip
 """The parts of a spec by the key, or the name of a choice, that they stand under; see `_is_tag`."""
 _EXPECTED = {
@@ -76,18 +68,18 @@ def _describe(error: ErrorDetails) -> str:
 def _missing_key(location: Location) -> str:
     """Says what the key is for, too."""
     key = location[-1]
-    (about,) = (field.description for name, field in _fields(_section(location)).items() if name == key)
+    about = _section(location).fields_by_key()[str(key)].description
     return f"expected the key {key!r}, got nothing: it is required" + (f" ({about.rstrip('.')})" if about else "")
 
 
 def _unknown_key(location: Location) -> str:
     """Names the keys that the section takes, and the section that takes this key."""
     key, section = str(location[-1]), _section(location)
-    known = list(_fields(section))
+    known = list(section.fields_by_key())
     others = [
         name.lstrip(":")
         for name, other in _SECTIONS.items()
-        if other.__base__ is section.__base__ and key in _fields(other)
+        if other.__base__ is section.__base__ and key in other.fields_by_key()
     ]
     hint = ""
     if close := get_close_matches(key, known, n=1):
@@ -100,12 +92,7 @@ def _unknown_key(location: Location) -> str:
 
 def _section(location: Location) -> type[Section]:
     """The innermost section of a location that leads to a key of it."""
-    return next((_SECTIONS[str(step)] for step in reversed(location[:-1]) if step in _SECTIONS), Spec)
-
-
-def _fields(section: type[Section]) -> dict[str, Any]:
-    """A section's fields by the keys of the spec."""
-    return {field.alias or name: field for name, field in section.model_fields.items()}
+    return next((_SECTIONS[str(step)] for step in reversed(location[:-1]) if step in _SECTIONS), study.Spec)
 
 
 def _shown(value: object) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from regsearch.spec.values import Flag, Fraction, Named, NonEmpty, Number, OneOf, Positive, Rate, wrong
+from regsearch.spec.values import Flag, Fraction, Named, NonEmpty, Number, Positive, Rate, one_of, wrong
 
 
 class OptimizerBase(Named):
@@ -48,7 +48,7 @@ class RMSprop(OptimizerBase):
 
 
 OPTIMIZERS: dict[str, type[OptimizerBase]] = {optimizer.kind: optimizer for optimizer in (SGD, Adam, AdamW, RMSprop)}
-Optimizer = Annotated[OptimizerBase, OneOf("an optimizer", OPTIMIZERS, "`Adam` or `SGD: {learning_rate: 0.05}`")]
+Optimizer = Annotated[OptimizerBase, one_of("an optimizer", OPTIMIZERS, "`Adam` or `SGD: {learning_rate: 0.05}`")]
 
 
 class ScheduleBase(Named):
@@ -131,5 +131,5 @@ class Piecewise(ScheduleBase):
 SCHEDULES: dict[str, type[ScheduleBase]] = {schedule.kind: schedule for schedule in (Cosine, Piecewise)}
 Schedule = Annotated[
     ScheduleBase,
-    OneOf("a schedule", SCHEDULES, "`cosine` or `piecewise: {boundaries: [20], factors: [1, 0.1]}`"),
+    one_of("a schedule", SCHEDULES, "`cosine` or `piecewise: {boundaries: [20], factors: [1, 0.1]}`"),
 ]

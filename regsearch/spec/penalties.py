@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, NamedTuple
 
 from pydantic import Field
 
-from regsearch.spec.values import Named, Number, OneOf
+from regsearch.spec.values import Named, Number, one_of
 
 NONE = "none"
 """The penalty of a network trained with lambda 0: one network serves every penalty."""
@@ -95,4 +95,4 @@ class Decoupled(PenaltyBase):
 PENALTIES: dict[str, type[PenaltyBase]] = {
     penalty.kind: penalty for penalty in (L1, L2, L1L2, L1Mean, L2Mean, Decoupled)
 }
-Penalty = Annotated[PenaltyBase, OneOf("a penalty", PENALTIES, "`l1` or `{l1_l2: {ratio: 0.5}}`")]
+Penalty = Annotated[PenaltyBase, one_of("a penalty", PENALTIES, "`l1` or `{l1_l2: {ratio: 0.5}}`")]

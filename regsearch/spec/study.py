@@ -89,11 +89,11 @@ class LambdaRange(Section):
         return (0.0,) * self.zero + tuple(float(f"{point:.6g}") for point in points)
 
 
-def _lambda_kind(value: Any) -> str:
+def _lambda_kind(value: object) -> str:
     return ":range" if isinstance(value, dict | LambdaRange) else ":list"
 
 
-def _lambdas_shape(value: Any) -> Any:
+def _range_or_list(value: object) -> object:
     if not isinstance(value, dict | list | tuple | LambdaRange):
         raise wrong("a list of lambdas, or {from: 1e-5, to: 1, per_decade: 2, zero: true}")
     return value
@@ -108,7 +108,7 @@ Lambda = Annotated[
 Lambdas = Annotated[
     Annotated[LambdaRange, Tag(":range")] | Annotated[tuple[Lambda, ...], NonEmpty, Distinct, Tag(":list")],
     Discriminator(_lambda_kind),
-    BeforeValidator(_lambdas_shape),
+    BeforeValidator(_range_or_list),
 ]
 
 
@@ -125,22 +125,21 @@ def _seeds(value: Any) -> Any:
 
 
 _SEED = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
-_SEEDS = {
-    "anyOf": [
-        {"type": "integer", "minimum": 1, "maximum": 1000},
-        {"type": "array", "items": _SEED, "minItems": 1, "uniqueItems": True},
-    ]
-}
+_SEEDS = {"type": "array", "items": _SEED, "minItems": 1, "uniqueItems": True}
 
 
 class Grid(Section):
-    """The axes: every combination is trained."""
+    """The axes of a grid of networks."""
 
     penalties: Annotated[tuple[Penalty, ...], NonEmpty, Distinct]
     """l1, l2, {l1_l2: {ratio: 0.5}}, l1_mean, l2_mean, decoupled: over the penalised kernels."""
     lambdas: Lambdas
     """A list, or a range {from: 1e-5, to: 1, per_decade: 2, zero: true}."""
-    seeds: Annotated[int | tuple[int, ...], BeforeValidator(_seeds), WithJsonSchema(_SEEDS)] = 3
+    seeds: Annotated[
+        int | tuple[int, ...],
+        BeforeValidator(_seeds),
+        WithJsonSchema({"anyOf": [_SEED | {"minimum": 1, "maximum": 1000}, _SEEDS]}),
+    ] = 3
     """A number of seeds, or a list of them; each has its own split, start and order of batches."""
     learning_rates: Annotated[tuple[Rate, ...], NonEmpty, Distinct] | None = None
     """Several learning rates, in place of the optimizer's."""
@@ -175,7 +174,7 @@ class EarlyStopping(Section):
 
 
 class Training(Section):
-    """How each network is trained."""
+    """The training of a network."""
 
     optimizer: Optimizer
     """Keras's optimizer with Keras's arguments, such as {SGD: {learning_rate: 0.05}}."""
@@ -239,7 +238,7 @@ class Spec(Section):
     def text(self) -> str:
         """The file as it was read, or the YAML text of a spec that was not read from one."""
         if self._document is None:
-            return dump(self.model_dump(mode="json", by_alias=True, exclude_unset=True))
+            return dump(self.plain())
         return self._document.text
 
     def learning_rates(self) -> tuple[float, ...]:
@@ -254,6 +253,14 @@ class Spec(Section):
     def steps(self) -> dict[int, int]:
         """Training steps in all, by training-set size."""
         return {size: self.training.epochs * self.training.steps(size) for size in self.train_sizes()}
+
+    def count_trials(self) -> int:
+        """The number of networks to train, without listing them."""
+        lambdas, sizes = self.grid.lambda_values(), self.train_sizes() or (0,)
+        architectures = self.architecture.widths if self.architecture else self.architectures or ()
+        axes = (architectures, self.grid.seed_values(), self.learning_rates(), sizes)
+        positive = sum(value > 0 for value in lambdas)
+        return math.prod(map(len, axes)) * (positive * len(self.grid.penalties) + (0.0 in lambdas))
 
     def problem(self, location: Location, message: str) -> str:
         """One line of an error about this spec, with file and line where it was read from a file."""

@@ -13,14 +13,12 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
-    InstanceOf,
-    PlainSerializer,
-    SerializerFunctionWrapHandler,
+    GetPydanticSchema,
     Strict,
     WithJsonSchema,
-    model_serializer,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 JsonSchema = dict[str, Any]
@@ -31,6 +29,16 @@ class Section(BaseModel):
     """A mapping of the spec: frozen, with no keys but its own. The text below a key is what editors show of it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @classmethod
+    def fields_by_key(cls) -> dict[str, FieldInfo]:
+        """The fields by the keys of the spec."""
+        return {field.alias or name: field for name, field in cls.model_fields.items()}
+
+    def plain(self) -> object:
+        """What was said, in the plain values of a file."""
+        fields = type(self).model_fields
+        return {fields[name].alias or name: _plain(value) for name, value in self if name in self.model_fields_set}
 
 
 def wrong(expected: str, got: Any = None) -> PydanticCustomError:
@@ -58,10 +66,9 @@ class Named(Section):
             return {} if value[cls.kind] is None else value[cls.kind]
         return value
 
-    @model_serializer(mode="wrap", when_used="json")
-    def _close(self, serialise: SerializerFunctionWrapHandler) -> object:
-        """As the spec writes it."""
-        arguments = serialise(self)
+    def plain(self) -> object:
+        """`Name`, or `Name: {argument: value}`."""
+        arguments = super().plain()
         return {self.kind: arguments} if arguments else self.kind
 
     @classmethod
@@ -88,31 +95,27 @@ def _name_of(value: object) -> str | None:
     return value.kind if isinstance(value, Named) else None
 
 
-@dataclass(frozen=True, eq=False)
-class OneOf:
+def one_of(kind: str, choices: Mapping[str, type[Named]], example: str) -> GetPydanticSchema:
     """The annotation of a field that takes one of several things by name.
 
-    Attributes:
+    Args:
         kind: of thing, for messages.
         choices: by name.
         example: of how they are written.
     """
+    expected = f"{kind}, one of {', '.join(choices)}, written {example}"
 
-    kind: str
-    choices: Mapping[str, type[Named]]
-    example: str
-
-    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """A union of the choices, told apart by name."""
+    def generate(_: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schemas = {name: handler.generate_schema(choice) for name, choice in choices.items()}
         return core_schema.tagged_union_schema(
-            {name: handler.generate_schema(choice) for name, choice in self.choices.items()},
+            schemas,
             _name_of,
             custom_error_type="regsearch",
             custom_error_message="expected {expected}",
-            custom_error_context={
-                "expected": f"{self.kind}, one of {', '.join(self.choices)}, written {self.example}"
-            },
+            custom_error_context={"expected": expected},
         )
+
+    return GetPydanticSchema(generate)
 
 
 Integer = Annotated[int, Strict()]
@@ -214,10 +217,12 @@ class Count:
         assert size is not None, f"{self} needs a {self.of}"
         return self.factor * size
 
+    def plain(self) -> int | str:
+        """As the spec writes it."""
+        return self.factor if self.of is None else self.of if self.factor == 1 else f"{self.factor}*{self.of}"
+
     def __str__(self) -> str:
-        if self.of is None:
-            return str(self.factor)
-        return self.of if self.factor == 1 else f"{self.factor}*{self.of}"
+        return str(self.plain())
 
 
 _MULTIPLE = re.compile(r"(?:([1-9][0-9]{0,8}) *\* *)?(width|classes|outputs)(?: *\* *([1-9][0-9]{0,8}))?")
@@ -235,8 +240,13 @@ def _count(value: Any) -> Count:
 
 
 Size = Annotated[
-    InstanceOf[Count],
+    Count,
     BeforeValidator(_count),
-    PlainSerializer(lambda count: count.factor if count.of is None else str(count)),
     WithJsonSchema({"anyOf": [_POSITIVE, {"type": "string", "pattern": f"^ *({_MULTIPLE.pattern}) *$"}]}),
 ]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value.plain() if isinstance(value, Section | Count) else value

@@ -1,12 +1,19 @@
 """Good specs are read as meant; bad specs are refused with file, line, what was expected and what was found."""
 
+from contextlib import suppress
+
 import pytest
-from bad_specs import BAD
+from bad_specs import BAD, NAMED
 from conftest import CONFIGS, CONFIGS_FOLDER, edited, parsed
+from good_specs import GOOD
+from pydantic import ValidationError
 
 from regsearch import spec
 from regsearch.errors import SpecError
+from regsearch.grid import make_cells
 from regsearch.spec import yaml
+from regsearch.spec.layers import Dense
+from regsearch.spec.rules import RULES
 from regsearch.spec.values import Count
 
 
@@ -18,6 +25,15 @@ def test_a_bad_spec_is_refused_with_line_expected_and_got(wrong):
     lines = [problem for problem in refused.value.problems if words in problem]
     assert lines, f"{words!r} is not in {refused.value}"
     assert lines[0].startswith(f"tiny.yaml:{line}: "), lines[0]
+
+
+def test_every_rule_is_broken_by_a_bad_spec():
+    broken = set()
+    for changes, *_ in BAD.values():
+        with suppress(SpecError, ValidationError):
+            bad = spec.Spec.model_validate(yaml.parse(edited(*changes), "x").values)
+            broken |= {rule for rule in RULES if list(rule(bad))}
+    assert broken == set(RULES)
 
 
 def test_every_error_is_reported_at_once_in_the_order_of_the_file():
@@ -51,6 +67,8 @@ def test_aliases_are_shared_values_and_those_that_explode_are_refused():
         "\x00",
         "a: \ud800",
         "? [1]\n: 2",
+        "a: &a [*a]",
+        "".join(f"a{n + 1}: &a{n + 1} [*a{n}]\n" if n else "a1: &a1 [1]\n" for n in range(100)),
         'a: "\\UFFFFFFFF"',
         "%YAML " + "1" * 5000 + ".1\n---\na",
     ],
@@ -75,13 +93,11 @@ def test_numbers_written_as_1e_4_are_numbers():
     [("width", 6), ("2*width", 12), ("width * 3", 18), (" 2 * width", 12), ("classes", 10), ("7", None), (7, 7)],
 )
 def test_sizes_are_whole_number_multiples_of_the_width(text, size):
-    from regsearch.spec.values import _count
-
     if size is None:
-        with pytest.raises(Exception, match="expected a whole number"):
-            _count(text)
+        with pytest.raises(ValidationError, match="expected a whole number"):
+            Dense(units=text)
     else:
-        assert _count(text).resolve(6, 10) == size
+        assert Dense(units=text).units.resolve(6, 10) == size
 
 
 def test_a_lambda_range_is_even_on_a_log_scale_and_meets_a_grown_one():
@@ -104,11 +120,39 @@ def test_penalties_have_names_and_shares_of_lambda():
 
 
 def test_named_architectures_replace_widths():
-    text = edited(("architecture:\n  widths: [1, 2]\n  layers:\n", "architectures:\n- name: a\n  layers:\n"))
-    named = spec.parse(text.replace("filters: width", "filters: 5"), "x")
+    named = parsed(NAMED, ("filters: width", "filters: 5"))
     assert named.architectures[0].layers[0].filters == Count(5)
-    with pytest.raises(SpecError, match="got `width`, which only `architecture` has"):
-        spec.parse(text, "x")
+
+
+def test_a_key_of_another_dataset_may_stand_there_as_long_as_it_says_nothing():
+    silent = ("test: 50", "test: 50\n  path:\n  size: null\n  exponent: ~\n  draws: 1")
+    assert parsed(silent) == parsed()
+    assert make_cells(parsed(silent), "reference", "") == make_cells(parsed(), "reference", "")
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_spec_that_was_read_from_no_file_writes_one_that_reads_the_same(name):
+    read = parsed(*GOOD[name])
+    made = spec.Spec.model_validate(yaml.parse(read.text, "tiny.yaml").values)
+    again = spec.parse(made.text, "made.yaml")
+    assert made.text != read.text
+    assert made == again == read
+    assert (
+        make_cells(made, "reference", "") == make_cells(again, "reference", "") == make_cells(read, "reference", "")
+    )
+
+
+def test_a_spec_is_made_in_python_too():
+    made = spec.Spec(
+        name="1e5",  # a number, where it has no quotes
+        dataset=spec.Npz(name="npz", path="über: #1.npz", train=64, validation=50, test=50),
+        architecture={"widths": [1], "layers": ["Flatten", {"Dense": {"units": "classes"}}]},
+        grid={"penalties": ["l1"], "lambdas": {"from": 1e-5, "to": 1}},
+        training={"optimizer": spec.SGD(learning_rate=0.1), "epochs": 2},
+    )
+    assert spec.parse(made.text, "made.yaml") == made
+    assert made.problem(("grid", "lambdas", 2), "expected more") == "grid.lambdas[2]: expected more"
+    assert made.problem((), "expected more") == "expected more"
 
 
 def test_every_config_is_valid():
