@@ -112,7 +112,7 @@ Lambdas = Annotated[
 ]
 
 
-def _seeds(value: Any) -> Any:
+def _seeds(value: object) -> object:
     expected = "a number of seeds from 1 to 1000, or a list of different whole numbers from 0 to 2147483647"
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1000:
         return value

@@ -41,7 +41,7 @@ class Section(BaseModel):
         return {fields[name].alias or name: _plain(value) for name, value in self if name in self.model_fields_set}
 
 
-def wrong(expected: str, got: Any = None) -> PydanticCustomError:
+def wrong(expected: str, got: str | None = None) -> PydanticCustomError:
     """The error of a validator: what was expected here; `got` replaces the value itself in the message."""
     context = {"expected": expected} if got is None else {"expected": expected, "got": got}
     return PydanticCustomError("regsearch", "expected {expected}", context)
@@ -58,7 +58,7 @@ class Named(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _open(cls, value: Any) -> Any:
+    def _open(cls, value: object) -> object:
         """`Flatten` and `{Conv2D: {…}}` as the arguments alone."""
         if isinstance(value, str):
             return {}
@@ -129,7 +129,7 @@ Text = Annotated[str, Strict()]
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 
 
-def _name(value: Any) -> Any:
+def _name(value: object) -> object:
     if not isinstance(value, str) or not re.fullmatch(NAME, value):
         raise wrong("a name of letters, digits, '.', '_' or '-', first a letter or digit (a number in quotes)")
     return value
@@ -138,13 +138,13 @@ def _name(value: Any) -> Any:
 Name = Annotated[str, BeforeValidator(_name), WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"})]
 
 
-def _sequence(value: Any) -> Any:
+def _sequence(value: object) -> object:
     if not isinstance(value, list | tuple) or not value:
         raise wrong("a list with at least one entry")
     return tuple(value)
 
 
-def _pair(value: Any) -> Any:
+def _pair(value: object) -> object:
     """A number for both directions, or [height, width], as Keras takes them."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = (value, value)
@@ -153,17 +153,17 @@ def _pair(value: Any) -> Any:
     return tuple(value)
 
 
-def _margins(value: Any) -> Any:
+def _margins(value: object) -> object:
     """As Keras takes padding: one number all round, [height, width], or [[top, bottom], [left, right]]."""
     sides = value if isinstance(value, list | tuple) else (value, value)
     pairs = tuple(tuple(side) if isinstance(side, list | tuple) else (side, side) for side in sides)
-    whole = all(type(one) is int and 0 <= one < 2**31 for pair in pairs for one in pair)
+    whole = all(type(margin) is int and 0 <= margin < 2**31 for pair in pairs for margin in pair)
     if len(pairs) != 2 or any(len(pair) != 2 for pair in pairs) or not whole:
         raise wrong("a whole number from 0, [height, width], or [[top, bottom], [left, right]]")
     return pairs
 
 
-def _no_repeats(values: tuple[Any, ...]) -> tuple[Any, ...]:
+def _no_repeats(values: tuple[object, ...]) -> tuple[object, ...]:
     for index, value in enumerate(values):
         if value in values[:index]:
             raise wrong("each value once", f"{value} again (entry {index + 1})")
@@ -228,7 +228,7 @@ class Count:
 _MULTIPLE = re.compile(r"(?:([1-9][0-9]{0,8}) *\* *)?(width|classes|outputs)(?: *\* *([1-9][0-9]{0,8}))?")
 
 
-def _count(value: Any) -> Count:
+def _count(value: object) -> Count:
     if isinstance(value, Count):
         return value
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 2**31:

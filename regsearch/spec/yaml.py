@@ -31,14 +31,7 @@ _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 @dataclass(frozen=True)
 class Document:
-    """A YAML document.
-
-    Attributes:
-        name: of its file, for messages.
-        text: as it was read.
-        values: as plain Python objects.
-        lines: of each value; that of a key, where it has one.
-    """
+    """A YAML file's name and text, the values in it, and the line of each: that of its key, where it has one."""
 
     name: str
     text: str

@@ -113,7 +113,7 @@ def test_seeds_are_a_number_or_a_list():
     assert parsed(("seeds: 2", "seeds: [7, 3]")).grid.seed_values() == (7, 3)
 
 
-def test_penalties_have_names_and_shares_of_lambda():
+def test_penalties_have_names_and_coefficients():
     penalties = parsed(("[l1, l2]", "[l1, l2, {l1_l2: {ratio: 0.25}}, decoupled]")).grid.penalties
     assert [penalty.name for penalty in penalties] == ["l1", "l2", "l1_l2-0.25", "decoupled"]
     assert [penalty.coefficients(99) for penalty in penalties] == [(1, 0, 0), (0, 1, 0), (0.25, 0.75, 0), (0, 0, 1)]
