@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from regsearch import spec
 from regsearch.engine import backend
-from regsearch.spec import study as spec
-from regsearch.spec import yaml as source
 
 backend.start(threads=1)  # as workers do: another number of threads rounds otherwise
+
+CONFIGS_FOLDER = Path(__file__).parents[1] / "configs"
+CONFIGS = sorted(CONFIGS_FOLDER.rglob("*.yaml"))
 
 SPEC = """\
 name: tiny
@@ -45,12 +47,12 @@ def edited(*changes: tuple[str, str]) -> str:
 
 def parsed(*changes: tuple[str, str]) -> spec.Spec:
     """The small spec with parts replaced."""
-    return spec.validate(source.parse(edited(*changes), "tiny.yaml"))
+    return spec.parse(edited(*changes), "tiny.yaml")
 
 
 def parsed_text(text: str) -> spec.Spec:
     """A spec from its text."""
-    return spec.validate(source.parse(text, "spec.yaml"))
+    return spec.parse(text, "spec.yaml")
 
 
 @pytest.fixture

@@ -8,9 +8,8 @@ from typing import get_args
 
 from regsearch.data import SOURCES
 from regsearch.spec.layers import LAYERS, ActivationName, InitializerName
-from regsearch.spec.optimizers import OPTIMIZERS
+from regsearch.spec.optimizers import OPTIMIZERS, SCHEDULES
 from regsearch.spec.penalties import PENALTIES
-from regsearch.spec.schedules import SCHEDULES
 from regsearch.spec.values import Count
 
 README = Path(__file__).parent.parent / "README.md"

@@ -81,9 +81,10 @@ def test_a_package_is_used_by_its_door_alone():
 
 
 def test_what_a_door_offers_somebody_uses():
-    """Attributes count too: `ledger.hold(…)` after `from regsearch import ledger`."""
+    """In another room or a test; attributes count too: `ledger.hold(…)` after `from regsearch import ledger`."""
     used = set()
-    for module, tree in trees():
+    tests = ((f"tests.{path.name}", ast.parse(path.read_text())) for path in Path(__file__).parent.rglob("*.py"))
+    for module, tree in [*trees(), *tests]:
         used |= {(room, name) for room, _, name in ours(tree) if room != room_of(module)}
         aliases = {
             alias.asname or alias.name: alias.name

@@ -151,7 +151,7 @@ def test_the_exponents_in_the_headline_are_those_of_the_study():
 
 
 def test_the_weight_counts_that_the_readme_quotes_are_those_of_the_study():
-    from regsearch.spec import study as spec
+    from regsearch import spec
 
     study = spec.load(ROOT / "configs" / "study" / "sgd.yaml")
     sizes = [size.weights for size in sizing.measure(study, datasets.describe(study)).values()]

@@ -64,7 +64,7 @@ def measure_mechanism(
 
 
 def _measures(table: pd.DataFrame, row: dict[str, Any], penalties: Mapping[str, PenaltyBase]) -> dict[str, float]:
-    shares = penalties[row["penalty"]].shares(row["penalised_weights"])
+    shares = penalties[row["penalty"]].coefficients(row["penalised_weights"])
     l1, l2, decay = (row["lambda"] * share for share in shares)
     mean_size = table["sum_abs_weights"] / row["penalised_weights"]
     penalty = l1 * table["sum_abs_weights"] + l2 * table["sum_squared_weights"]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from regsearch.analysis.curves import NETWORK, Curve
-from regsearch.spec import SGD, OptimizerBase, PenaltyBase, Shares
+from regsearch.spec import SGD, Coefficients, OptimizerBase, PenaltyBase
 
 COLUMNS = [
     *NETWORK, "penalty", "learning_rate", "train_size", "smallest_diverged", "largest_stable", "predicted_limit",
@@ -50,7 +50,7 @@ def measure_stability(
     return pd.DataFrame([_row(curve, optimizer, steps, named, chance, factors) for curve in curves], columns=COLUMNS)
 
 
-def limit(optimizer: OptimizerBase, learning_rate: float, shares: Shares, curvature: float = 0.0) -> float:
+def limit(optimizer: OptimizerBase, learning_rate: float, shares: Coefficients, curvature: float = 0.0) -> float:
     """The lambda above which gradient descent diverges; NaN where lambda alone cannot make it.
 
     On a quadratic loss of largest curvature h a coupled λ·l2·Σw² makes the curvature c = h + 2λ·l2. With
@@ -78,7 +78,7 @@ def limit(optimizer: OptimizerBase, learning_rate: float, shares: Shares, curvat
     return ((1 + momentum) / (slack * learning_rate) - curvature / 2) / l2
 
 
-def slowest(optimizer: OptimizerBase, learning_rate: float, shares: Shares, steps: float) -> float:
+def slowest(optimizer: OptimizerBase, learning_rate: float, shares: Coefficients, steps: float) -> float:
     """The lambda below which a penalty has no time to act; NaN where that depends on the gradients.
 
     A coupled λ·l2·Σw² shrinks weights by the factor exp(−2ηλ·l2·T/(1−β)) in T steps of SGD with momentum β,
@@ -101,7 +101,7 @@ def _row(
     factors: tuple[float, float],
 ) -> dict[str, Any]:
     key: Any = curve.key
-    share, rate = penalties[key["penalty"]].shares(key["penalised_weights"]), key["learning_rate"]
+    share, rate = penalties[key["penalty"]].coefficients(key["penalised_weights"]), key["learning_rate"]
     above = np.greater(curve.lambdas, 0)
     diverged, trained = curve.diverged.any(axis=0), ~np.isnan(curve.scores["validation_loss"])
     ran = (trained | curve.diverged).any(axis=0)

@@ -1,16 +1,15 @@
 """A spec's dataset, whichever it is: what it holds, held against what the spec asks, and its images."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from regsearch.data import archives, images, npz, planted
 from regsearch.data.archives import NAMED
 from regsearch.data.download import Watch, find_cache
 from regsearch.data.kinds import Facts, Images, UnusableError
 from regsearch.errors import DatasetError
-from regsearch.spec import DOWNLOADED, Dataset, Spec
+from regsearch.spec import DOWNLOADED, Dataset, Digits, ImageFolder, Npz, Planted, Spec
 
 SOURCES = {
     "digits": "built into scikit-learn",
@@ -57,7 +56,7 @@ def describe(spec: Spec) -> Facts:
     """
     dataset = spec.dataset
     with _errors_of(spec):
-        facts = _find_source(dataset).describe()
+        facts = _describe(dataset)
     if facts.loss == "squared_error" and dataset.label_noise:
         message = f"expected no label_noise with targets that are numbers, got {dataset.label_noise:g}"
         raise DatasetError(spec.problem(("dataset", "label_noise"), message))
@@ -88,7 +87,15 @@ def load(spec: Spec, watch: Watch | None = None) -> Images | None:
         DatasetError: it cannot be had.
     """
     with _errors_of(spec):
-        return _find_source(spec.dataset).load(watch)
+        match spec.dataset:
+            case Planted():
+                return None
+            case Npz(path=path):
+                return npz.load(_expand(path))
+            case ImageFolder(path=path, size=size, color=color):
+                return images.load(_expand(path), size, color)
+            case dataset:
+                return archives.load(dataset.name, _find_path(dataset), watch)
 
 
 def resolve_path(spec: Spec) -> Spec:
@@ -99,34 +106,27 @@ def resolve_path(spec: Spec) -> Spec:
     return spec.model_copy(update={"dataset": spec.dataset.model_copy(update={"path": str(path.absolute())})})
 
 
-class Source(NamedTuple):
-    """How a dataset is described and loaded."""
-
-    describe: Callable[[], Facts]
-    load: Callable[[Watch | None], Images | None]
-
-
-def _find_source(dataset: Dataset) -> Source:
-    name, path, size, color = dataset.name, _find_path(dataset), dataset.size, dataset.color
-    if name == "planted":
-        exponent = dataset.exponent
-        assert exponent is not None, "the spec requires an exponent of planted data"
-        return Source(lambda: planted.describe(exponent), lambda _: None)
-    if name in NAMED:
-        return Source(lambda: archives.describe(name, path), lambda watch: archives.load(name, path, watch))
-    assert path is not None, "the spec requires a path"
-    if name == "npz":
-        return Source(lambda: npz.describe(path), lambda _: npz.load(path))
-    assert size is not None, "the spec requires a size with images"
-    return Source(lambda: images.describe(path, size, color), lambda _: images.load(path, size, color))
+def _describe(dataset: Dataset) -> Facts:
+    match dataset:
+        case Planted(exponent=exponent):
+            return planted.describe(exponent)
+        case Npz(path=path):
+            return npz.describe(_expand(path))
+        case ImageFolder(path=path, size=size, color=color):
+            return images.describe(_expand(path), size, color)
+    return archives.describe(dataset.name, _find_path(dataset))
 
 
 def _find_path(dataset: Dataset) -> Path | None:
-    if dataset.path is None:
+    if isinstance(dataset, Digits | Planted) or dataset.path is None:
         return None
+    return _expand(dataset.path)
+
+
+def _expand(path: str) -> Path:
     with suppress(RuntimeError):  # no such user
-        return Path(dataset.path).expanduser()
-    return Path(dataset.path)
+        return Path(path).expanduser()
+    return Path(path)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from regsearch.data import planted
 from regsearch.data.kinds import Arrays, Images, Kept, Split, scale
 from regsearch.randomness import NOISE, SPLIT, TEST_SPLIT, make_stream
-from regsearch.spec import Dataset
+from regsearch.spec import Dataset, Planted
 
 Rows = NDArray[np.int64]
 
@@ -28,8 +28,8 @@ def split(images: Images | None, dataset: Dataset, train_size: int, seed: int, w
         width: of the network, which planted data follow.
     """
     if images is None:
-        assert dataset.exponent is not None, "the spec requires an exponent of planted data"
-        assert width is not None, "and widths"
+        assert isinstance(dataset, Planted), "all others have images"
+        assert width is not None, "the spec requires widths of planted data"
         parts = planted.draw(dataset.exponent, width, seed, dataset.validation, dataset.test, train_size)
         return Split(parts[2], parts[0], parts[1], parts[2][1].shape[1], "squared_error")
     x, y = images.pool

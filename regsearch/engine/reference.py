@@ -53,7 +53,7 @@ def _train_one(
     keras.backend.clear_session()
     started = time.perf_counter()
     image = split.train[0].shape[1:]
-    l1, l2, decay = cell.shares(weigh(cell.architecture, image, split.outputs).penalised)
+    l1, l2, decay = cell.coefficients(weigh(cell.architecture, image, split.outputs).penalised)
     model = build(cell.architecture, image, split.outputs, cell.seed, lambda: _regularizer(l1, l2))
     optimizer = _optimizer(training.optimizer, _rate(training, cell), decay)
     penalised = kernels(model, cell.architecture.penalised)

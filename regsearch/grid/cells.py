@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby, product
 from typing import Any
 
-from regsearch.spec import NONE, Count, LayerBase, Penalised, PenaltyBase, Shares, Spec
+from regsearch.spec import NONE, Coefficients, Count, LayerBase, Penalised, PenaltyBase, Spec
 
 WIDTHS = "at every width"
 """In place of an architecture's name, where the layers follow the width; no name can be this."""
@@ -53,10 +53,10 @@ class Cell:
         """The penalty's name in tables."""
         return self.penalty.name if self.penalty else NONE
 
-    def shares(self, penalised: int) -> Shares:
-        """The strengths (l1, l2, decay) with so many penalised weights: lambda times the penalty's shares."""
-        l1, l2, decay = self.penalty.shares(penalised) if self.penalty else (0.0, 0.0, 0.0)
-        return self.lam * l1, self.lam * l2, self.lam * decay
+    def coefficients(self, penalised: int) -> Coefficients:
+        """The penalty's coefficients at the cell's lambda, with so many penalised weights."""
+        at_one = self.penalty.coefficients(penalised) if self.penalty else Coefficients()
+        return Coefficients(*(self.lam * coefficient for coefficient in at_one))
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from regsearch.report.csv import write_csv
 from regsearch.report.figures.gallery import KINDS, Picture, gallery
 from regsearch.report.page import page
 from regsearch.report.workbook import workbook
-from regsearch.spec import Spec
+from regsearch.spec import Planted, Spec
 
 FIGURES, PAGE, WORKBOOK = "figures", "report.html", "tables.xlsx"
 
@@ -114,12 +114,13 @@ def write(known: Known, xlsx: bool = False) -> Report:
     epochs = read_epochs(results)
     tables = _tables(known, found, epochs)
     every = {**vars(tables), "response": average_response(found)}
-    if known.spec.dataset.exponent is not None:
-        every["calibration"] = calibrate(known.trials, known.spec.dataset.exponent, known.spec.dataset.draws)
+    dataset = known.spec.dataset
+    if isinstance(dataset, Planted):
+        every["calibration"] = calibrate(known.trials, dataset.exponent, dataset.draws)
     for name, table in every.items():
         write_csv(results / f"{name}.csv", table)
     words = write_verdict(tables)
-    loss = "cross-entropy, nats" if known.spec.dataset.exponent is None else "mean squared error"
+    loss = "mean squared error" if isinstance(dataset, Planted) else "cross-entropy, nats"
     pictures = list(gallery(every["response"], tables, _chance(known.study), loss))
     write_figures(results / FIGURES, pictures, KINDS)
     doubted = list_doubts(tables, known.missing, len(known.cells), known.spec.training.early_stopping is not None)

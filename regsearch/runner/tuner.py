@@ -146,7 +146,7 @@ class GridHyperModel(kt.HyperModel):
         """The untrained network, with its regularizers."""
         cell = self.cells[tuple(hp.get(name) for name in _AXES)]
         facts = self.facts.for_width(cell.architecture.width)
-        l1, l2, _ = cell.shares(weigh(cell.architecture, facts.image, facts.outputs).penalised)
+        l1, l2, _ = cell.coefficients(weigh(cell.architecture, facts.image, facts.outputs).penalised)
         return build(cell.architecture, facts.image, facts.outputs, cell.seed, l1, l2)
 
 

@@ -1,12 +1,25 @@
 """The layers a spec may name, with Keras's own names, arguments and defaults."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
-from regsearch.spec.values import Count, Flag, Fraction, Margins, Named, NonEmpty, Number, Pair, Size, one_of, wrong
+from regsearch.spec.values import (
+    Count,
+    Flag,
+    Fraction,
+    JsonSchema,
+    Margins,
+    Named,
+    NonEmpty,
+    Number,
+    Pair,
+    Size,
+    one_of,
+    wrong,
+)
 
 ActivationName = Literal[
     "linear", "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "swish",
@@ -18,6 +31,7 @@ InitializerName = Literal[
 Padding = Literal["valid", "same"]
 Penalised = Literal["all", "convolutions"]
 """Which kernels a penalty may be over: every one, or those of convolutions alone."""
+_ONE: Any = Field(default=Count(1), json_schema_extra={"default": 1})  # JSON cannot write a Count
 
 
 class LayerBase(Named):
@@ -34,11 +48,8 @@ class LayerBase(Named):
 
     def arguments(self, width: int | None, classes: int | None) -> dict[str, Any]:
         """Keras's arguments of this layer at one width."""
-        values = dict(self)
-        return {
-            name: value.resolve(width, classes) if isinstance(value, Count) else value
-            for name, value in values.items()
-        }
+        values: dict[str, Any] = dict(self)
+        return {k: v.resolve(width, classes) if isinstance(v, Count) else v for k, v in values.items()}
 
     def counts(self) -> tuple[Count, ...]:
         """The sizes that may follow the width."""
@@ -48,11 +59,6 @@ class LayerBase(Named):
     def penalised(cls, which: Penalised) -> tuple[str, ...]:
         """Keras's attributes of the kernels that the penalty is over."""
         return tuple(cls.kernels) if which == "all" or cls.convolves else ()
-
-
-def _one() -> Any:
-    """The default of a size; JSON cannot write a `Count`."""
-    return Field(default=Count(1), json_schema_extra={"default": 1})
 
 
 class _Filters(LayerBase):
@@ -80,7 +86,7 @@ class Conv2D(_Convolution, _Filters):
     """Keras's Conv2D; its kernel is penalised."""
 
     kernels: ClassVar[dict[str, str]] = {"kernel": "kernel"}
-    groups: Size = _one()
+    groups: Size = _ONE
     kernel_initializer: InitializerName = "glorot_uniform"
 
 
@@ -88,7 +94,7 @@ class DepthwiseConv2D(_Convolution):
     """Keras's DepthwiseConv2D; its kernel is penalised."""
 
     kernels: ClassVar[dict[str, str]] = {"kernel": "depthwise"}
-    depth_multiplier: Size = _one()
+    depth_multiplier: Size = _ONE
     depthwise_initializer: InitializerName = "glorot_uniform"
 
 
@@ -96,7 +102,7 @@ class SeparableConv2D(_Convolution, _Filters):
     """Keras's SeparableConv2D; both of its kernels are penalised."""
 
     kernels: ClassVar[dict[str, str]] = {"depthwise_kernel": "depthwise", "pointwise_kernel": "pointwise"}
-    depth_multiplier: Size = _one()
+    depth_multiplier: Size = _ONE
     depthwise_initializer: InitializerName = "glorot_uniform"
     pointwise_initializer: InitializerName = "glorot_uniform"
 
@@ -184,12 +190,16 @@ class Residual(LayerBase):
 
     @model_validator(mode="before")
     @classmethod
-    def _open(cls, value: Any) -> Any:
+    def _open(cls, value: object) -> object:
         inside = value[cls.kind] if isinstance(value, dict) and list(value) == [cls.kind] else value
         return inside if isinstance(inside, dict) and list(inside) == [":layers"] else {":layers": inside}
 
+    def plain(self) -> object:
+        """`Residual: [layers]`."""
+        return {self.kind: [layer.plain() for layer in self.layers]}
+
     @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
         """`Residual: [layers]`."""
         whole = handler.resolve_ref_schema(handler(core))
         inside = {cls.kind: whole["properties"][":layers"]}
@@ -212,20 +222,15 @@ LAYERS: dict[str, type[LayerBase]] = {
     )
 }  # fmt: skip
 
-
-if TYPE_CHECKING:
-    Layer = LayerBase
-else:
-    Layer = one_of("a layer", LAYERS, "`Flatten` or `Conv2D: {filters: 8, kernel_size: 3}`")
-
+Layer = Annotated[LayerBase, one_of("a layer", LAYERS, "`Flatten` or `Conv2D: {filters: 8, kernel_size: 3}`")]
 Residual.model_rebuild()
 
 
-def every(layers: Iterable[LayerBase]) -> Iterator[LayerBase]:
-    """Every layer in order, those inside a `Residual` too, which is none itself."""
+def walk_layers(layers: Iterable[LayerBase]) -> Iterator[LayerBase]:
+    """Every layer in order, those inside a `Residual` in its place."""
     for layer in layers:
         if isinstance(layer, Residual):
-            yield from every(layer.layers)
+            yield from walk_layers(layer.layers)
         else:
             yield layer
 

@@ -1,18 +1,25 @@
 """Pydantic's errors as a spec's own: where, what was expected, what was found."""
 
-from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any
 
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from regsearch.spec import study
+from regsearch.spec.datasets import DATASETS, DatasetBase
+from regsearch.spec.layers import LAYERS
+from regsearch.spec.optimizers import OPTIMIZERS, SCHEDULES
+from regsearch.spec.penalties import PENALTIES
 from regsearch.spec.values import Section
-from regsearch.spec.yaml import Location
+from regsearch.spec.yaml import Location, Problem
 
-
-def location(parts: tuple[str | int, ...]) -> Location:
-    """Pydantic's location without the tags of unions that are ours, so that it names a place in the file."""
-    return tuple(part for part in parts if not (isinstance(part, str) and part.startswith(":")))
-
-
+_SECTIONS: dict[str, type[Section]] = {
+    "dataset": DatasetBase, **{f":{name}": model for name, model in DATASETS.items()},
+    "architecture": study.ScaledArchitecture, "architectures": study.NamedArchitecture, "grid": study.Grid,
+    ":range": study.LambdaRange, "training": study.Training, "early_stopping": study.EarlyStopping,
+    **LAYERS, **OPTIMIZERS, **PENALTIES, **SCHEDULES,
+}  # fmt: skip
+"""The parts of a spec by the key, or the name of a choice, that they stand under; see `_is_tag`."""
 _EXPECTED = {
     "int_type": "a whole number",
     "float_type": "a number",
@@ -30,19 +37,23 @@ _BOUNDS = {
 }
 
 
-def message(error: Any, root: type[Section], sections: Mapping[str, type[Section]]) -> str:
-    """One of pydantic's errors as `expected …, got …`.
+def list_problems(error: ValidationError) -> list[Problem]:
+    """All that is wrong with a spec, as `expected …, got …`, at places of the file."""
+    details = error.errors()
+    return [(tuple(step for step in detail["loc"] if not _is_tag(step)), _describe(detail)) for detail in details]
 
-    Args:
-        error: as pydantic lists it.
-        root: the model of the whole file.
-        sections: the models by the names under which they stand in a location, the innermost last.
-    """
+
+def _is_tag(step: str | int) -> bool:
+    """Whether a step of pydantic's locations only tells which of several models was chosen, and is in no file."""
+    return isinstance(step, str) and step.startswith(":")
+
+
+def _describe(error: ErrorDetails) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "missing":
-        return f"expected the key {error['loc'][-1]!r}, got nothing: it is required"
+        return _missing_key(error["loc"])
     if kind == "extra_forbidden":
-        return _unknown_key(error["loc"], root, sections)
+        return _unknown_key(error["loc"])
     if kind == "regsearch":
         return f"expected {context['expected']}, got {context.get('got') or _shown(error['input'])}"
     if kind == "literal_error":
@@ -54,19 +65,37 @@ def message(error: Any, root: type[Section], sections: Mapping[str, type[Section
     return f"expected {expected}, got {_shown(error['input'])}"
 
 
-def _unknown_key(location: tuple[str | int, ...], root: type[Section], sections: Mapping[str, type[Section]]) -> str:
-    """Names the keys that the section takes, found by walking the models along the location."""
-    *path, key = location
-    named = [part for part in path if part in sections]
-    section = sections[str(named[-1])] if named else root
-    known = [field.alias or name for name, field in section.model_fields.items()]
-    close = get_close_matches(str(key), known, n=1)
-    hint = f" (did you mean {close[0]!r}?)" if close else ""
+def _missing_key(location: Location) -> str:
+    """Says what the key is for, too."""
+    key = location[-1]
+    about = _section(location).fields_by_key()[str(key)].description
+    return f"expected the key {key!r}, got nothing: it is required" + (f" ({about.rstrip('.')})" if about else "")
+
+
+def _unknown_key(location: Location) -> str:
+    """Names the keys that the section takes, and the section that takes this key."""
+    key, section = str(location[-1]), _section(location)
+    known = list(section.fields_by_key())
+    others = [
+        name.lstrip(":")
+        for name, other in _SECTIONS.items()
+        if other.__base__ is section.__base__ and key in other.fields_by_key()
+    ]
+    hint = ""
+    if close := get_close_matches(key, known, n=1):
+        hint = f" (did you mean {close[0]!r}?)"
+    elif others:
+        hint = f" (a key of {', '.join(others)})"
     taken = f"one of the keys {', '.join(known)}" if known else "no arguments"
     return f"expected {taken}, got the unknown key {key!r}{hint}"
 
 
-def _shown(value: Any) -> str:
+def _section(location: Location) -> type[Section]:
+    """The innermost section of a location that leads to a key of it."""
+    return next((_SECTIONS[str(step)] for step in reversed(location[:-1]) if step in _SECTIONS), study.Spec)
+
+
+def _shown(value: object) -> str:
     """The value as it stands in YAML, cut short."""
     if isinstance(value, bool):
         return str(value).lower()

@@ -5,8 +5,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from regsearch.errors import SpecError
-from regsearch.spec import values as fields
-from regsearch.spec import yaml as source
+from regsearch.spec import yaml
+from regsearch.spec.values import NAME as NAMES
 
 NAME = "study"
 """The starter's name, where the file's own will not do."""
@@ -25,7 +25,7 @@ def write(path: Path) -> None:
         SpecError: the file exists, or cannot be written.
     """
     # `12` and `true` would be read as a number and a boolean.
-    is_name = re.fullmatch(fields.NAME, path.stem) and source.parse(path.stem, "").values() == path.stem
+    is_name = re.fullmatch(NAMES, path.stem) and yaml.parse(path.stem, "").values == path.stem
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(starter(path.stem if is_name else NAME))

@@ -1,8 +1,7 @@
-"""A YAML spec → a frozen `Spec`, or every error at once with file and line. Imports no Keras."""
+"""A study, as the spec asks for it: its architectures, its grid and its training."""
 
 import math
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -12,131 +11,50 @@ from pydantic import (
     Field,
     PrivateAttr,
     Tag,
-    ValidationError,
     WithJsonSchema,
     model_validator,
 )
+from pydantic.json_schema import GenerateJsonSchema
 
-from regsearch.errors import SpecError
-from regsearch.spec import yaml as source
-from regsearch.spec.layers import LAYERS, Layers, Penalised, every
-from regsearch.spec.messages import location, message
-from regsearch.spec.optimizers import OPTIMIZERS, Optimizer
-from regsearch.spec.penalties import PENALTIES, Penalty
-from regsearch.spec.schedules import SCHEDULES, Piecewise, Schedule
+from regsearch.spec.datasets import Dataset
+from regsearch.spec.layers import Layers, Penalised
+from regsearch.spec.optimizers import Optimizer, Schedule
+from regsearch.spec.penalties import Penalty
 from regsearch.spec.values import (
     Distinct,
     Flag,
-    Fraction,
     Integer,
+    JsonSchema,
     Name,
     NonEmpty,
     Number,
-    Pair,
     Positive,
     Rate,
     Section,
-    Text,
     wrong,
 )
-from regsearch.spec.yaml import Location, Source
+from regsearch.spec.yaml import Document, Location, describe, dump
 
-DatasetName = Literal["digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "npz", "images", "planted"]
-DOWNLOADED = ("mnist", "fashion_mnist", "cifar10", "cifar100")
-"""The datasets that come over the network, unless a `path` says where they lie already."""
-OWN = ("npz", "images")
-"""The datasets that are the user's own, named by a `path`."""
 MAX_TRIALS = 100_000
 SMALLEST_LAMBDA = 1e-30
-
-
-class Dataset(Section):
-    """Which images, how many of them, and how noisy their labels are made.
-
-    `size` and `color` say what is made of a folder of images. With `standardise` each channel's mean and standard
-    deviation over the training images are taken out of all images.
-
-    Of `planted` data the best L2 lambda goes with the weights by a known `exponent`; the report parts the seeds
-    into `draws` studies of their own and says how well these find it.
-    """
-
-    name: DatasetName
-    path: Text | None = None
-    size: Pair | None = None
-    color: Literal["rgb", "grayscale"] = "rgb"
-    train: Positive | None = None
-    validation: Positive
-    test: Positive
-    label_noise: Fraction = 0.0
-    standardise: Flag = False
-    exponent: Annotated[Integer, Field(ge=-1, le=1)] | None = None
-    draws: Positive = 1
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "if": {"properties": {"name": {"enum": list(OWN)}}},
-            "then": {"required": ["path"], "properties": {"path": {"type": "string"}}},
-            "else": {
-                "if": {"properties": {"name": {"enum": list(DOWNLOADED)}}},
-                "else": {"properties": {"path": {"type": "null"}}},
-            },
-            "allOf": [
-                {
-                    "if": {"properties": {"name": {"const": "images"}}},
-                    "then": {"required": ["size"], "not": {"properties": {"size": {"type": "null"}}}},
-                    "else": {"properties": {"size": {"type": "null"}, "color": False}},
-                },
-                {
-                    "if": {"properties": {"name": {"const": "planted"}}},
-                    "then": {
-                        "required": ["exponent"],
-                        "properties": {
-                            "exponent": {"type": "integer"},
-                            "label_noise": {"const": 0},
-                            "standardise": {"const": False},
-                        },
-                    },
-                    "else": {"properties": {"exponent": {"type": "null"}, "draws": {"const": 1}}},
-                },
-            ],
-        }
-    )
-
-    @model_validator(mode="after")
-    def _arguments_go_with_the_name(self) -> Self:
-        planted = self.name == "planted"
-        if (self.exponent is not None) != planted:
-            expected = "an `exponent` of -1, 0 or 1 with the dataset planted, and with no other"
-            raise wrong(expected, f"name {self.name}, exponent {self.exponent}")
-        if planted and self.label_noise:
-            raise wrong("no `label_noise` with the dataset planted, whose targets are numbers", str(self.label_noise))
-        if planted and self.standardise:
-            raise wrong("no `standardise` with the dataset planted, whose images are drawn standardised", "true")
-        if self.draws > 1 and not planted:
-            raise wrong("`draws` with the dataset planted alone", f"name {self.name}, draws {self.draws}")
-        if self.name in OWN if self.path is None else self.name not in (*OWN, *DOWNLOADED):
-            expected = f"a `path` with the dataset npz or images, and with no other but {', '.join(DOWNLOADED)}"
-            raise wrong(expected, f"name {self.name}, path {self.path}")
-        if (self.size is not None) != (self.name == "images"):
-            expected = "a `size`, [height, width], with the dataset images, and with no other"
-            raise wrong(expected, f"name {self.name}, size {self.size and list(self.size)}")
-        if "color" in self.model_fields_set and self.name != "images":
-            raise wrong("a `color` with the dataset images alone", f"name {self.name}, color {self.color}")
-        return self
 
 
 class ScaledArchitecture(Section):
     """One architecture at several widths."""
 
     widths: Annotated[tuple[Positive, ...], NonEmpty, Distinct]
+    """The widths; sizes of layers may be multiples of `width`."""
     layers: Layers
+    """Keras's layers with Keras's arguments. The last gives one number a class: `units: classes`."""
 
 
 class NamedArchitecture(Section):
     """One architecture by name, for grids that widths do not describe."""
 
     name: Name
+    """The name in the tables."""
     layers: Layers
+    """Keras's layers with Keras's arguments. The last gives one number a class: `units: classes`."""
 
 
 def _single_precision(value: float) -> float:
@@ -146,12 +64,16 @@ def _single_precision(value: float) -> float:
 
 
 class LambdaRange(Section):
-    """Evenly spaced on a log scale: from `from`, `per_decade` lambdas a factor of ten, none above `to`."""
+    """Lambdas evenly spaced on a log scale, none above `to`."""
 
     start: Annotated[Number, Field(gt=0, le=1e9)] = Field(alias="from")
+    """The smallest lambda above 0."""
     stop: Annotated[Number, Field(gt=0, le=1e9)] = Field(alias="to")
+    """The largest."""
     per_decade: Annotated[Integer, Field(ge=1, le=100)] = 2
+    """How many a factor of ten."""
     zero: Flag = True
+    """Whether lambda 0 is trained too, to compare with."""
 
     @model_validator(mode="after")
     def _rises(self) -> Self:
@@ -167,11 +89,11 @@ class LambdaRange(Section):
         return (0.0,) * self.zero + tuple(float(f"{point:.6g}") for point in points)
 
 
-def _lambda_kind(value: Any) -> str:
+def _lambda_kind(value: object) -> str:
     return ":range" if isinstance(value, dict | LambdaRange) else ":list"
 
 
-def _lambdas_shape(value: Any) -> Any:
+def _range_or_list(value: object) -> object:
     if not isinstance(value, dict | list | tuple | LambdaRange):
         raise wrong("a list of lambdas, or {from: 1e-5, to: 1, per_decade: 2, zero: true}")
     return value
@@ -186,11 +108,11 @@ Lambda = Annotated[
 Lambdas = Annotated[
     Annotated[LambdaRange, Tag(":range")] | Annotated[tuple[Lambda, ...], NonEmpty, Distinct, Tag(":list")],
     Discriminator(_lambda_kind),
-    BeforeValidator(_lambdas_shape),
+    BeforeValidator(_range_or_list),
 ]
 
 
-def _seeds(value: Any) -> Any:
+def _seeds(value: object) -> object:
     expected = "a number of seeds from 1 to 1000, or a list of different whole numbers from 0 to 2147483647"
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1000:
         return value
@@ -203,29 +125,32 @@ def _seeds(value: Any) -> Any:
 
 
 _SEED = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
-_SEEDS = {
-    "anyOf": [
-        {"type": "integer", "minimum": 1, "maximum": 1000},
-        {"type": "array", "items": _SEED, "minItems": 1, "uniqueItems": True},
-    ]
-}
+_SEEDS = {"type": "array", "items": _SEED, "minItems": 1, "uniqueItems": True}
 
 
 class Grid(Section):
-    """The axes: every combination is trained.
-
-    `extend` is how many decades the lambdas may grow beyond an edge where an optimum sits, `refine` how many
-    lambdas a decade are added around each optimum once it is found; 0 turns either off.
-    """
+    """The axes of a grid of networks."""
 
     penalties: Annotated[tuple[Penalty, ...], NonEmpty, Distinct]
+    """l1, l2, {l1_l2: {ratio: 0.5}}, l1_mean, l2_mean, decoupled: over the penalised kernels."""
     lambdas: Lambdas
-    seeds: Annotated[int | tuple[int, ...], BeforeValidator(_seeds), WithJsonSchema(_SEEDS)] = 3
+    """A list, or a range {from: 1e-5, to: 1, per_decade: 2, zero: true}."""
+    seeds: Annotated[
+        int | tuple[int, ...],
+        BeforeValidator(_seeds),
+        WithJsonSchema({"anyOf": [_SEED | {"minimum": 1, "maximum": 1000}, _SEEDS]}),
+    ] = 3
+    """A number of seeds, or a list of them; each has its own split, start and order of batches."""
     learning_rates: Annotated[tuple[Rate, ...], NonEmpty, Distinct] | None = None
+    """Several learning rates, in place of the optimizer's."""
     train_sizes: Annotated[tuple[Positive, ...], NonEmpty, Distinct] | None = None
+    """Several numbers of training images, in place of dataset.train."""
     max_trials: Positive = MAX_TRIALS
+    """A larger grid is refused."""
     extend: Annotated[Integer, Field(ge=0, le=30)] = 0
+    """How many decades the lambdas may grow beyond an edge where an optimum sits; 0: none."""
     refine: Annotated[Integer, Field(ge=0, le=100)] = 0
+    """How many lambdas a decade are added around each optimum once it is found; 0: none."""
 
     def lambda_values(self) -> tuple[float, ...]:
         """Every lambda, 0 included where asked for, in rising order."""
@@ -241,26 +166,32 @@ class EarlyStopping(Section):
     """Keras's EarlyStopping on the validation data loss."""
 
     patience: Annotated[Integer, Field(ge=0, le=100_000)]
+    """After how many epochs in a row without a better validation loss it stops."""
     min_delta: Annotated[Number, Field(ge=0)] = 0.0
+    """By how much a loss must be lower to be better."""
     restore_best_weights: Flag = False
+    """Whether the weights of the best epoch count, rather than those of the last."""
 
 
 class Training(Section):
-    """How each network is trained.
-
-    `steps_per_epoch` is one pass over the training images unless it is given; scores are recorded once an epoch.
-    `memory_gib` bounds what the networks that train together may take in one worker; it changes no numbers
-    beyond rounding.
-    """
+    """The training of a network."""
 
     optimizer: Optimizer
+    """Keras's optimizer with Keras's arguments, such as {SGD: {learning_rate: 0.05}}."""
     batch_size: Positive = 32
+    """Images a step."""
     epochs: Annotated[Positive, Field(le=100_000)]
+    """Passes over the training images, or parts of `steps_per_epoch` steps."""
     steps_per_epoch: Positive | None = None
+    """Steps between two scores, in place of one pass over the training images."""
     schedule: Schedule | None = None
+    """What the learning rate is multiplied with: cosine, or piecewise with boundaries in epochs."""
     early_stopping: EarlyStopping | None = None
+    """Ends a network's training once its validation loss no longer falls."""
     penalised: Penalised = "all"
+    """Which kernels the penalty is over: all (the default), or those of convolutions."""
     memory_gib: Annotated[Number, Field(gt=0, le=1e6)] = 2.0
+    """What the networks that train together may take in one worker; changes no numbers beyond rounding."""
 
     def steps(self, train_size: int) -> int:
         """Steps of an epoch."""
@@ -282,22 +213,33 @@ class Spec(Section):
     """A study: the question put to one dataset and a grid of networks."""
 
     name: Name
+    """The study's name; its results go to results/<name>/."""
     dataset: Dataset
+    """Which images, how many, how noisy their labels."""
     architecture: ScaledArchitecture | None = None
+    """One architecture at several widths."""
     architectures: Annotated[tuple[NamedArchitecture, ...], NonEmpty] | None = None
+    """Several architectures by name, in place of `architecture`."""
     grid: Grid
+    """The axes: every combination is trained."""
     training: Training
+    """How each network is trained."""
 
     model_config = ConfigDict(
         json_schema_extra={"oneOf": [{"required": ["architecture"]}, {"required": ["architectures"]}]}
     )
-    _source: Source | None = PrivateAttr(None)
+    _document: Document | None = PrivateAttr(None)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both ask for the same, in whatever words."""
+        return isinstance(other, Spec) and dict(self) == dict(other)
 
     @property
     def text(self) -> str:
-        """The file as it was read."""
-        assert self._source is not None
-        return self._source.text
+        """The file as it was read, or the YAML text of a spec that was not read from one."""
+        if self._document is None:
+            return dump(self.plain())
+        return self._document.text
 
     def learning_rates(self) -> tuple[float, ...]:
         """The grid's learning rates, or the optimizer's own."""
@@ -312,108 +254,31 @@ class Spec(Section):
         """Training steps in all, by training-set size."""
         return {size: self.training.epochs * self.training.steps(size) for size in self.train_sizes()}
 
+    def count_trials(self) -> int:
+        """The number of networks to train, without listing them."""
+        lambdas, sizes = self.grid.lambda_values(), self.train_sizes() or (0,)
+        architectures = self.architecture.widths if self.architecture else self.architectures or ()
+        axes = (architectures, self.grid.seed_values(), self.learning_rates(), sizes)
+        positive = sum(value > 0 for value in lambdas)
+        return math.prod(map(len, axes)) * (positive * len(self.grid.penalties) + (0.0 in lambdas))
+
     def problem(self, location: Location, message: str) -> str:
-        """One line of an error about this spec, with file and line."""
-        if self._source is None:
-            return f"{source.dotted(location)}: {message}"
-        return self._source.problem(location, message)
+        """One line of an error about this spec, with file and line where it was read from a file."""
+        problem = location, message
+        return self._document.describe(problem) if self._document else describe(problem)
 
 
-SECTIONS: dict[str, type[Section]] = {
-    "dataset": Dataset, "architecture": ScaledArchitecture, "architectures": NamedArchitecture, "grid": Grid,
-    "training": Training, "early_stopping": EarlyStopping, ":range": LambdaRange, **LAYERS, **OPTIMIZERS,
-    **PENALTIES, **SCHEDULES,
-}  # fmt: skip
-"""The parts of a spec by the key, or the name of a choice, that they stand under."""
+class _Generator(GenerateJsonSchema):
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's signature
+        """Keys are their own titles."""
+        return False
 
 
-def load(path: Path) -> Spec:
-    """Reads and validates a spec file.
+def schema() -> JsonSchema:
+    """The JSON Schema (draft 2020-12) of a spec, for editors: made from the models that validate it.
 
-    Raises:
-        SpecError: the file cannot be read or is not valid; every problem is listed, in the file's order.
+    What no schema can say (a batch larger than the training set, a grid of too many trials, …) is left to
+    `regsearch check`.
     """
-    return validate(source.read(path))
-
-
-def validate(text: Source) -> Spec:
-    """Validates a parsed spec; see `load`."""
-    try:
-        spec = Spec.model_validate(text.values())
-    except ValidationError as error:
-        problems = [(location(found["loc"]), message(found, Spec, SECTIONS)) for found in error.errors()]
-    else:
-        problems = list(_across_fields(spec))
-    if problems:
-        problems.sort(key=lambda problem: text.line(problem[0]))
-        raise SpecError(*dict.fromkeys(text.problem(*problem) for problem in problems))
-    spec._source = text
-    return spec
-
-
-def _across_fields(spec: Spec) -> list[tuple[Location, str]]:
-    """What no single field can know."""
-    found: list[tuple[Location, str]] = []
-    if (spec.architecture is None) == (spec.architectures is None):
-        got = "neither" if spec.architecture is None else "both"
-        found.append(((), f"expected either `architecture` with widths or a list `architectures`, got {got}"))
-    if spec.architecture is None and spec.dataset.name == "planted":
-        message = "expected `architecture` with widths, which planted data follow, got `architectures`"
-        found.append((("dataset", "name"), message))
-    if spec.architecture is not None:
-        sizes = [count for layer in spec.architecture.layers for count in layer.counts()]
-        follows = any(count.of == "width" for count in sizes) or spec.dataset.name == "planted"
-        if len(spec.architecture.widths) > 1 and not follows:
-            message = "expected `width` in at least one layer, got layers that are the same at every width"
-            found.append((("architecture", "layers"), message))
-    names: dict[str, int] = {}
-    for index, item in enumerate(spec.architectures or ()):
-        here: Location = ("architectures", index)
-        if item.name in names:
-            found.append(((*here, "name"), f"expected each name once, got {item.name!r} again"))
-        names.setdefault(item.name, index)
-        same = [other.name for other in (spec.architectures or ())[:index] if other.layers == item.layers]
-        if same:
-            found.append((here, f"expected different networks, got {item.name!r} with the layers of {same[0]!r}"))
-        if any(count.of == "width" for layer in item.layers for count in layer.counts()):
-            found.append(((*here, "layers"), "expected sizes as numbers, got `width`, which only `architecture` has"))
-    if spec.training.penalised == "convolutions":
-        stacks = [("the layers", spec.architecture.layers)] if spec.architecture else []
-        stacks += [(f"the layers of {item.name}", item.layers) for item in spec.architectures or ()]
-        for got, layers in stacks:
-            if not any(layer.convolves for layer in every(layers)):
-                message = f"expected a convolution in every network, whose kernel is penalised, got none in {got}"
-                found.append((("training", "penalised"), message))
-    rates, sizes_given = spec.grid.learning_rates, spec.grid.train_sizes
-    if (spec.dataset.train is None) == (sizes_given is None):
-        got = "neither" if sizes_given is None else "both"
-        found.append((("dataset",), f"expected either dataset.train or grid.train_sizes, got {got}"))
-    for index, size in enumerate(spec.train_sizes()):
-        if size < spec.training.batch_size:
-            where: Location = ("grid", "train_sizes", index) if sizes_given else ("dataset", "train")
-            batch = f"at least training.batch_size ({spec.training.batch_size}) training images"
-            found.append((where, f"expected {batch}, got {size}"))
-    optimizer = spec.training.optimizer
-    if rates is not None and "learning_rate" in optimizer.model_fields_set:
-        message = "expected the learning rate in one place, got it here and in grid.learning_rates"
-        found.append((("training", "optimizer", optimizer.kind, "learning_rate"), message))
-    schedule = spec.training.schedule
-    if isinstance(schedule, Piecewise) and schedule.boundaries[-1] >= spec.training.epochs:
-        message = f"expected epochs below training.epochs ({spec.training.epochs}), got {schedule.boundaries[-1]}"
-        found.append((("training", "schedule", schedule.kind, "boundaries"), message))
-    trials = _trials(spec)
-    if trials > spec.grid.max_trials:
-        message = f"expected at most {spec.grid.max_trials:,} trials, got {trials:,}: raise grid.max_trials if meant"
-        found.append((("grid",), message))
-    if spec.grid.lambda_values() == (0.0,):
-        found.append((("grid", "lambdas"), "expected at least one lambda above 0, got only 0"))
-    return found
-
-
-def _trials(spec: Spec) -> int:
-    """The number of networks to train, without listing them."""
-    lambdas = spec.grid.lambda_values()
-    positive = sum(value > 0 for value in lambdas)
-    architectures = len(spec.architecture.widths) if spec.architecture else len(spec.architectures or ())
-    axes = architectures * len(spec.grid.seed_values()) * len(spec.learning_rates()) * len(spec.train_sizes() or (0,))
-    return axes * (positive * len(spec.grid.penalties) + (0.0 in lambdas))
+    whole = Spec.model_json_schema(schema_generator=_Generator)
+    return {"$schema": GenerateJsonSchema.schema_dialect, **whole, "title": "A regsearch study"}

@@ -1,32 +1,47 @@
 """The kinds of value a spec's fields take: strict numbers, names, counts that follow the width."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Union
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Discriminator,
     Field,
+    GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    GetPydanticSchema,
     Strict,
-    Tag,
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+JsonSchema = dict[str, Any]
+"""A JSON Schema, or a part of one."""
 
 
 class Section(BaseModel):
-    """A mapping of the spec: frozen, with no keys but its own."""
+    """A mapping of the spec: frozen, with no keys but its own. The text below a key is what editors show of it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @classmethod
+    def fields_by_key(cls) -> dict[str, FieldInfo]:
+        """The fields by the keys of the spec."""
+        return {field.alias or name: field for name, field in cls.model_fields.items()}
+
+    def plain(self) -> object:
+        """What was said, in the plain values of a file."""
+        fields = type(self).model_fields
+        return {fields[name].alias or name: _plain(value) for name, value in self if name in self.model_fields_set}
 
 
-def wrong(expected: str, got: Any = None) -> PydanticCustomError:
+def wrong(expected: str, got: str | None = None) -> PydanticCustomError:
     """The error of a validator: what was expected here; `got` replaces the value itself in the message."""
     context = {"expected": expected} if got is None else {"expected": expected, "got": got}
     return PydanticCustomError("regsearch", "expected {expected}", context)
@@ -43,7 +58,7 @@ class Named(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _open(cls, value: Any) -> Any:
+    def _open(cls, value: object) -> object:
         """`Flatten` and `{Conv2D: {…}}` as the arguments alone."""
         if isinstance(value, str):
             return {}
@@ -51,8 +66,13 @@ class Named(Section):
             return {} if value[cls.kind] is None else value[cls.kind]
         return value
 
+    def plain(self) -> object:
+        """`Name`, or `Name: {argument: value}`."""
+        arguments = super().plain()
+        return {self.kind: arguments} if arguments else self.kind
+
     @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
         """`Name` where no argument is required, or `Name: {argument: value}`."""
         arguments = handler(core)
         whole = handler.resolve_ref_schema(arguments)
@@ -62,11 +82,11 @@ class Named(Section):
         return about | {"anyOf": [{"const": cls.kind}, _only(cls.kind, {"anyOf": [arguments, {"type": "null"}]})]}
 
 
-def _only(key: str, value: dict[str, Any]) -> dict[str, Any]:
+def _only(key: str, value: JsonSchema) -> JsonSchema:
     return {"type": "object", "properties": {key: value}, "required": [key], "additionalProperties": False}
 
 
-def name_of(value: Any) -> str | None:
+def _name_of(value: object) -> str | None:
     """The name in `Name` or `{Name: {…}}`, else None."""
     if isinstance(value, str):
         return value
@@ -75,16 +95,27 @@ def name_of(value: Any) -> str | None:
     return value.kind if isinstance(value, Named) else None
 
 
-def one_of(what: str, choices: dict[str, type[Any]], example: str) -> Any:
-    """The type of a field that takes one of `choices` by name."""
+def one_of(kind: str, choices: Mapping[str, type[Named]], example: str) -> GetPydanticSchema:
+    """The annotation of a field that takes one of several things by name.
 
-    def known(value: Any) -> Any:
-        if name_of(value) not in choices:
-            raise wrong(f"{what}, one of {', '.join(choices)}, written {example}")
-        return value
+    Args:
+        kind: of thing, for messages.
+        choices: by name.
+        example: of how they are written.
+    """
+    expected = f"{kind}, one of {', '.join(choices)}, written {example}"
 
-    union: Any = Union[tuple(Annotated[choice, Tag(kind)] for kind, choice in choices.items())]  # noqa: UP007
-    return Annotated[union, Discriminator(name_of), BeforeValidator(known)]
+    def generate(_: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schemas = {name: handler.generate_schema(choice) for name, choice in choices.items()}
+        return core_schema.tagged_union_schema(
+            schemas,
+            _name_of,
+            custom_error_type="regsearch",
+            custom_error_message="expected {expected}",
+            custom_error_context={"expected": expected},
+        )
+
+    return GetPydanticSchema(generate)
 
 
 Integer = Annotated[int, Strict()]
@@ -98,7 +129,7 @@ Text = Annotated[str, Strict()]
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 
 
-def _name(value: Any) -> Any:
+def _name(value: object) -> object:
     if not isinstance(value, str) or not re.fullmatch(NAME, value):
         raise wrong("a name of letters, digits, '.', '_' or '-', first a letter or digit (a number in quotes)")
     return value
@@ -107,13 +138,13 @@ def _name(value: Any) -> Any:
 Name = Annotated[str, BeforeValidator(_name), WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"})]
 
 
-def _sequence(value: Any) -> Any:
+def _sequence(value: object) -> object:
     if not isinstance(value, list | tuple) or not value:
         raise wrong("a list with at least one entry")
     return tuple(value)
 
 
-def _pair(value: Any) -> Any:
+def _pair(value: object) -> object:
     """A number for both directions, or [height, width], as Keras takes them."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = (value, value)
@@ -122,17 +153,17 @@ def _pair(value: Any) -> Any:
     return tuple(value)
 
 
-def _margins(value: Any) -> Any:
+def _margins(value: object) -> object:
     """As Keras takes padding: one number all round, [height, width], or [[top, bottom], [left, right]]."""
     sides = value if isinstance(value, list | tuple) else (value, value)
     pairs = tuple(tuple(side) if isinstance(side, list | tuple) else (side, side) for side in sides)
-    whole = all(type(one) is int and 0 <= one < 2**31 for pair in pairs for one in pair)
+    whole = all(type(margin) is int and 0 <= margin < 2**31 for pair in pairs for margin in pair)
     if len(pairs) != 2 or any(len(pair) != 2 for pair in pairs) or not whole:
         raise wrong("a whole number from 0, [height, width], or [[top, bottom], [left, right]]")
     return pairs
 
 
-def _no_repeats(values: tuple[Any, ...]) -> tuple[Any, ...]:
+def _no_repeats(values: tuple[object, ...]) -> tuple[object, ...]:
     for index, value in enumerate(values):
         if value in values[:index]:
             raise wrong("each value once", f"{value} again (entry {index + 1})")
@@ -142,18 +173,18 @@ def _no_repeats(values: tuple[Any, ...]) -> tuple[Any, ...]:
 class _NonEmpty(BeforeValidator):
     """A list with at least one entry."""
 
-    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
         return handler(core) | {"minItems": 1}
 
 
 class _Distinct(AfterValidator):
     """A list without repeats."""
 
-    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
         return handler(core) | {"uniqueItems": True}
 
 
-NonEmpty = _NonEmpty(_sequence)
+NonEmpty = _NonEmpty(_sequence)  # min_length would count valid entries alone
 Distinct = _Distinct(_no_repeats)
 _POSITIVE = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
 _ANY = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
@@ -186,16 +217,18 @@ class Count:
         assert size is not None, f"{self} needs a {self.of}"
         return self.factor * size
 
+    def plain(self) -> int | str:
+        """As the spec writes it."""
+        return self.factor if self.of is None else self.of if self.factor == 1 else f"{self.factor}*{self.of}"
+
     def __str__(self) -> str:
-        if self.of is None:
-            return str(self.factor)
-        return self.of if self.factor == 1 else f"{self.factor}*{self.of}"
+        return str(self.plain())
 
 
 _MULTIPLE = re.compile(r"(?:([1-9][0-9]{0,8}) *\* *)?(width|classes|outputs)(?: *\* *([1-9][0-9]{0,8}))?")
 
 
-def _count(value: Any) -> Count:
+def _count(value: object) -> Count:
     if isinstance(value, Count):
         return value
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 2**31:
@@ -207,7 +240,13 @@ def _count(value: Any) -> Count:
 
 
 Size = Annotated[
-    Any,
+    Count,
     BeforeValidator(_count),
     WithJsonSchema({"anyOf": [_POSITIVE, {"type": "string", "pattern": f"^ *({_MULTIPLE.pattern}) *$"}]}),
 ]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value.plain() if isinstance(value, Section | Count) else value

@@ -1,11 +1,10 @@
-"""YAML text → plain values that remember their lines.
+"""YAML text → plain values and the lines they stand on.
 
 Reads YAML 1.2's core schema, in which `1e-4` is a number, `no` is text and `010` is ten, and refuses what
 makes YAML dangerous or quietly wrong: duplicate keys, tags, merge keys, aliases that expand without end.
 """
 
 import re
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,9 @@ MAX_DEPTH = 40
 MAX_VALUES = 100_000
 
 Location = tuple[str | int, ...]
+"""The keys and list indices that lead to a value."""
+Problem = tuple[Location, str]
+"""What is wrong with a spec, and where."""
 
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _NULLS = {"", "~", "null", "Null", "NULL"}
@@ -28,89 +30,73 @@ _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
 @dataclass(frozen=True)
-class Node:
-    """One value of the document: a scalar, a list of nodes or a mapping of nodes, with the line it starts on."""
-
-    value: Any
-    line: int
-    size: int = 1
-
-    def plain(self) -> Any:
-        """The value as plain Python objects."""
-        if isinstance(self.value, dict):
-            return {key: node.plain() for key, node in self.value.items()}
-        if isinstance(self.value, list):
-            return [node.plain() for node in self.value]
-        return self.value
-
-
-@dataclass(frozen=True)
-class Source:
-    """A parsed spec file: its name, its text and its values with their lines."""
+class Document:
+    """A YAML file's name and text, the values in it, and the line of each: that of its key, where it has one."""
 
     name: str
     text: str
-    root: Node
+    values: Any
+    lines: dict[Location, int]
 
-    def values(self) -> Any:
-        """The document as plain Python objects."""
-        return self.root.plain()
-
-    def line(self, location: Sequence[str | int]) -> int:
+    def line(self, location: Location) -> int:
         """The line of a location, or of the nearest value that holds it."""
-        nearest = self.root
-        for step in location:
-            inside = nearest.value
-            holds = (
-                step in inside
-                if isinstance(inside, dict)
-                else isinstance(inside, list) and step in range(len(inside))
-            )
-            if not holds:
-                break
-            nearest = inside[step]
-        return nearest.line
+        while location not in self.lines:
+            location = location[:-1]
+        return self.lines[location]
 
-    def problem(self, location: Sequence[str | int], message: str) -> str:
+    def describe(self, problem: Problem) -> str:
         """One line of an error: `file:line: location: message`."""
-        where = dotted(location)
-        return f"{self.name}:{self.line(location)}: {where}{': ' if where else ''}{message}"
+        return f"{self.name}:{self.line(problem[0])}: {describe(problem)}"
 
 
-def dotted(location: Sequence[str | int]) -> str:
-    """`("grid", "lambdas", 2)` as `grid.lambdas[2]`."""
+def describe(problem: Problem) -> str:
+    """`location: message`, the location `("grid", "lambdas", 2)` written `grid.lambdas[2]`."""
+    location, message = problem
     text = ""
     for step in location:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
-    return text
+    return f"{text}: {message}" if text else message
 
 
-def read(path: Path) -> Source:
-    """Reads a spec file.
+def dump(values: object) -> str:
+    """The YAML text of plain values, which `parse` reads back."""
+    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+def read(path: Path) -> str:
+    """The text of a YAML file, or the start of one that is too long to be parsed.
 
     Raises:
-        SpecError: the file cannot be read, or is not YAML as described above.
+        SpecError: the file cannot be read, or is not text.
     """
     try:
         with path.open(encoding="utf-8") as file:
-            text = file.read(MAX_CHARACTERS + 1)
+            return file.read(MAX_CHARACTERS + 1)
     except UnicodeDecodeError as error:
         raise SpecError(f"{path}: expected a YAML file in UTF-8, got bytes that are not ({error.reason})") from None
     except OSError as error:
         raise SpecError(f"{path}: expected a readable spec file, got: {error.strerror}") from None
-    return parse(text, str(path))
 
 
-def parse(text: str, name: str) -> Source:
+def parse(text: str, name: str) -> Document:
     """Parses YAML text; `name` stands for the file in messages.
 
     Raises:
-        SpecError: see `read`.
+        SpecError: the text is not YAML as described above.
     """
     if len(text) > MAX_CHARACTERS:
         raise SpecError(f"{name}: expected a spec of at most {MAX_CHARACTERS:,} characters, got a longer file")
+    lines: dict[Location, int] = {}
     try:
-        return Source(name, text, _Parser(text, name).document())
+        loader: Any = _Loader(text)
+        if not loader.check_node():
+            raise SpecError(f"{name}:1: expected a spec, got an empty file")
+        values = _resolve(loader.get_node(), lines)
+        if loader.check_node():
+            raise _RefusedError(loader.peek_event(), "expected one document, got a second one (`---`)")
+        return Document(name, text, values, lines)
+    except _RefusedError as error:
+        raise SpecError(f"{name}:{error}") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
@@ -121,92 +107,91 @@ def parse(text: str, name: str) -> Source:
         raise SpecError(f"{name}: expected valid YAML, got a number or character out of range ({error})") from None
 
 
-class _Parser:
-    """Builds nodes from PyYAML's events, so that each rule is checked where it is broken."""
+class _RefusedError(Exception):
+    """What this reader refuses of the YAML that PyYAML reads."""
 
-    def __init__(self, text: str, name: str) -> None:
-        self.events: Iterator[Any] = yaml.parse(text, Loader=yaml.SafeLoader)
-        self.name = name
-        self.anchors: dict[str | None, Node] = {}
-        self.values = 0
+    def __init__(self, part: Any, message: str) -> None:
+        super().__init__(f"{_line(part)}: {message}")
 
-    def document(self) -> Node:
-        next(self.events)  # the stream starts
-        if isinstance(next(self.events), yaml.StreamEndEvent):
-            raise SpecError(f"{self.name}:1: expected a spec, got an empty file")
-        root = self.node(next(self.events), depth=0)
-        next(self.events)  # the document ends
-        extra = next(self.events)
-        if not isinstance(extra, yaml.StreamEndEvent):
-            self.fail(extra, "expected one document, got a second one (`---`)")
-        return root
 
-    def node(self, event: Any, depth: int) -> Node:
-        if depth > MAX_DEPTH:
-            self.fail(event, f"expected at most {MAX_DEPTH} levels of nesting, got more")
+class _Loader(yaml.SafeLoader):
+    """Composes nodes, and refuses what a tree of nodes no longer tells, or what would never end."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """The next node; see PyYAML."""
+        event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
+        if self.depth > MAX_DEPTH:
+            raise _RefusedError(event, f"expected at most {MAX_DEPTH} levels of nesting, got more")
         if isinstance(event, yaml.AliasEvent):
-            if event.anchor not in self.anchors:
-                self.fail(event, f"expected an anchor defined above, got *{event.anchor}")
-            node = self.anchors[event.anchor]
-            self.count(event, node.size)
-            return node
-        self.count(event, 1)
-        if getattr(event, "tag", None) not in (None, "!"):
-            self.fail(event, f"expected a plain value, got the tag {event.tag}: tags are never loaded")
-        if isinstance(event, yaml.ScalarEvent):
-            node = Node(self.scalar(event), self.line(event))
-        elif isinstance(event, yaml.SequenceStartEvent):
-            node = self.sequence(event, depth)
-        else:
-            node = self.mapping(event, depth)
-        if event.anchor:
-            self.anchors[event.anchor] = node
+            anchored = self.anchors.get(event.anchor)
+            if anchored is None or anchored.end_mark is None:  # not there, or not complete: it would hold itself
+                raise _RefusedError(event, f"expected an anchor defined above, got *{event.anchor}")
+        elif isinstance(event, yaml.NodeEvent):
+            if (tag := getattr(event, "tag", None)) is not None:
+                raise _RefusedError(event, f"expected a plain value, got the tag {tag}: tags are never loaded")
+            self.anchors.pop(event.anchor, None)  # an anchor may be used again
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
         return node
 
-    def sequence(self, start: Any, depth: int) -> Node:
-        items: list[Node] = []
-        while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
-            items.append(self.node(event, depth + 1))
-        return Node(items, self.line(start), 1 + sum(node.size for node in items))
 
-    def mapping(self, start: Any, depth: int) -> Node:
-        items: dict[str, Node] = {}
-        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
-            key = self.node(event, depth + 1).value
-            if isinstance(event, yaml.ScalarEvent) and event.value == "<<":
-                self.fail(event, "expected a key, got a merge key (<<): write the keys out")
-            if not isinstance(key, str):
-                found = "a list or mapping" if isinstance(key, list | dict) else repr(key)
-                self.fail(event, f"expected a key that is text, got {found}")
-            if key in items:
-                self.fail(event, f"expected each key once, got {key!r} again (first on line {items[key].line})")
-            node = self.node(next(self.events), depth + 1)
-            items[key] = Node(node.value, self.line(event), node.size)
-        return Node(items, self.line(start), 1 + sum(node.size for node in items.values()))
+class _Dumper(yaml.SafeDumper):
+    """Puts text into quotes that would be a number here, and not for YAML 1.1."""
 
-    def scalar(self, event: yaml.ScalarEvent) -> Any:
-        text: str = event.value
-        if event.style is not None or event.tag == "!":
-            return text
-        if text in _NULLS:
-            return None
-        if text in _BOOLEANS:
-            return _BOOLEANS[text]
-        if _INTEGER.fullmatch(text):
-            return int(text)
-        if _FLOAT.fullmatch(text):
-            return float(text)
-        if _NOT_FINITE.fullmatch(text):
-            return float(text.replace(".", ""))
-        return text
 
-    def count(self, event: Any, size: int) -> None:
-        self.values += size
-        if self.values > MAX_VALUES:
-            self.fail(event, f"expected at most {MAX_VALUES:,} values, got more (aliases count in full)")
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
 
-    def line(self, event: Any) -> int:
-        return int(event.start_mark.line) + 1
 
-    def fail(self, event: Any, message: str) -> None:
-        raise SpecError(f"{self.name}:{self.line(event)}: {message}")
+def _resolve(node: yaml.Node, lines: dict[Location, int], location: Location = (), line: int | None = None) -> Any:
+    """A node as plain Python objects; notes the line of each value under its location, a key's where there is one."""
+    lines[location] = line or _line(node)
+    if len(lines) > MAX_VALUES:
+        raise _RefusedError(node, f"expected at most {MAX_VALUES:,} values, got more (aliases count in full)")
+    if len(location) > MAX_DEPTH:
+        raise _RefusedError(node, f"expected at most {MAX_DEPTH} levels of nesting, got more")
+    if isinstance(node, yaml.ScalarNode):
+        return _resolve_scalar(node.value) if node.style is None else node.value
+    if isinstance(node, yaml.SequenceNode):
+        return [_resolve(item, lines, (*location, index)) for index, item in enumerate(node.value)]
+    values: dict[str, Any] = {}
+    for key, value in node.value:
+        name = _resolve_key(key)
+        if name in values:
+            first = lines[*location, name]
+            raise _RefusedError(key, f"expected each key once, got {name!r} again (first on line {first})")
+        values[name] = _resolve(value, lines, (*location, name), _line(key))
+    return values
+
+
+def _resolve_key(node: yaml.Node) -> str:
+    if not isinstance(node, yaml.ScalarNode):
+        raise _RefusedError(node, "expected a key that is text, got a list or mapping")
+    if node.value == "<<":
+        raise _RefusedError(node, "expected a key, got a merge key (<<): write the keys out")
+    key = _resolve_scalar(node.value) if node.style is None else node.value
+    if not isinstance(key, str):
+        raise _RefusedError(node, f"expected a key that is text, got {key!r}")
+    return key
+
+
+def _resolve_scalar(text: str) -> bool | int | float | str | None:
+    """What text without quotes stands for."""
+    if text in _NULLS:
+        return None
+    if text in _BOOLEANS:
+        return _BOOLEANS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if _NOT_FINITE.fullmatch(text):
+        return float(text.replace(".", ""))
+    return text
+
+
+def _line(part: Any) -> int:
+    """The line that an event or a node of PyYAML's starts on."""
+    return int(part.start_mark.line) + 1

@@ -142,7 +142,7 @@ def test_planted_data_diverges_within_a_grid_step_of_the_limit(optimizer, penalt
     x = split.train[0].reshape(64, -1)
     curvature = 2 / 64 * np.linalg.eigvalsh(x.T @ x).max()
     settings = spec.training.optimizer
-    predicted = limit(settings, settings.learning_rate, spec.grid.penalties[0].shares(32), curvature)
+    predicted = limit(settings, settings.learning_rate, spec.grid.penalties[0].coefficients(32), curvature)
     diverged = [record.trial.lam for record in found if record.trial.status == "diverged"]
     stable = [record.trial.lam for record in found if record.trial.status == "completed"]
     step = 10 ** (1 / 8)

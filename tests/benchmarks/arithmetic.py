@@ -54,13 +54,12 @@ def one_core(width, barrier, answers):
     import tensorflow as tf
 
     from regsearch import data as datasets
+    from regsearch import spec as specs
     from regsearch.engine.population import training
     from regsearch.grid import cells as grid
     from regsearch.grid import costs as sizing
-    from regsearch.spec import study as specs
-    from regsearch.spec import yaml as source
 
-    study = specs.validate(source.parse(spec(width, 20), "work.yaml"))
+    study = specs.parse(spec(width, 20), "work.yaml")
     ((architecture, size),) = sizing.measure(study, datasets.describe(study)).items()
     members = min(20, size.members("CPU", study.training.memory_gib))
     cells = [cell for cell in grid.make_cells(study, "population", "digits") if cell.architecture == architecture]
@@ -72,7 +71,7 @@ def one_core(width, barrier, answers):
     order = tf.constant(training.draw_batches(0, 1, len(split.train[0]), study.training.batch_size))
     rates = tf.fill([len(order)], tf.constant(cells[0].learning_rate, tf.float32))
     strengths = [
-        tf.constant([cell.shares(size.penalised)[k] for cell in population.cells], tf.float32) for k in range(3)
+        tf.constant([cell.coefficients(size.penalised)[k] for cell in population.cells], tf.float32) for k in range(3)
     ]
     epochs = {"recorded": trainer.epoch, "bare": unrecorded(trainer)}
     for epoch in epochs.values():

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from bad_specs import BAD
 from click.testing import CliRunner
-from conftest import SPEC, edited
-from test_spec import BAD, CONFIGS_FOLDER
+from conftest import CONFIGS_FOLDER, SPEC, edited
 
 from regsearch import study
 from regsearch.cli import main

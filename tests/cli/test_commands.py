@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from regsearch.cli import main
-from regsearch.spec.study import DatasetName
+from regsearch.spec import DATASETS
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 COMMANDS = sorted(main.commands)
@@ -64,7 +64,7 @@ def test_completion_as_the_readme_gives_it():
 
 def test_datasets_lists_every_name_that_a_spec_takes():
     rows = json.loads(invoke("datasets", "--json").stdout)
-    assert [row["name"] for row in rows] == list(DatasetName.__args__)
+    assert [row["name"] for row in rows] == list(DATASETS)
     assert rows[0] == {
         "name": "digits", "image": [8, 8, 1], "classes": 10, "images": 1797, "test_images": 0,
         "source": "built into scikit-learn", "cache": None,

@@ -3,20 +3,18 @@
 import os
 import re
 import weakref
-from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import parsed
+from conftest import CONFIGS_FOLDER, parsed
 from opened_files import count_opened
 
 from regsearch import data as datasets
+from regsearch import spec as spec_module
 from regsearch.data.kinds import scale
 from regsearch.errors import DatasetError
 from regsearch.grid import cells as grid
-from regsearch.spec import study as spec_module
 
-CONFIGS_FOLDER = Path(__file__).parents[2] / "configs"
 DIGITS = parsed()
 
 

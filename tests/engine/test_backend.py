@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 from test_cli import command
 
-from regsearch import study
-from regsearch.spec import study as spec
+from regsearch import spec, study
 
 ELSEWHERE = {"backend": "jax", "floatx": "float16", "epsilon": 0.01, "image_data_format": "channels_first"}
 

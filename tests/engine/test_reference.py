@@ -51,7 +51,7 @@ def by_hand(cell, split, steps, l1=0.0, l2=0.0, decay=0.0, rate=0.05):
 @pytest.mark.parametrize("penalty", ["l1", "l2", "decoupled"])
 def test_training_is_gradient_descent_on_data_loss_plus_penalty(penalty):
     _, cell, split, record = trained(("[l1, l2]", f"[{penalty}]"), (", momentum: 0.9", ""), at=2)
-    l1, l2, decay = cell.shares(738)
+    l1, l2, decay = cell.coefficients(738)
     losses, norms, weights = by_hand(cell, split, steps=4, l1=l1, l2=l2, decay=decay)
     one, two = record.epochs[1:]
     assert one.train_loss == pytest.approx(np.mean(losses[:2]), rel=1e-5)

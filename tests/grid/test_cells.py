@@ -7,8 +7,8 @@ import pytest
 from conftest import parsed
 
 from regsearch import data as datasets
+from regsearch import spec
 from regsearch.grid.cells import identify, make_architectures, make_cells, make_populations
-from regsearch.spec import study as spec
 
 
 def trials(*changes, engine="reference", content="digits"):
@@ -20,7 +20,7 @@ def test_lambda_0_is_trained_once_for_all_penalties():
     assert len(found) == len({cell.trial for cell in found}) == 2 * 2 * (2 * 2 + 1)
     zero = [cell for cell in found if cell.lam == 0]
     assert [cell.penalty_name for cell in zero] == ["none"] * 4
-    assert {cell.shares(9) for cell in zero} == {(0.0, 0.0, 0.0)}
+    assert {cell.coefficients(9) for cell in zero} == {(0.0, 0.0, 0.0)}
 
 
 def test_a_grown_grid_holds_the_old_trials():

@@ -1,12 +1,11 @@
-"""The penalties' shares of lambda are Keras's regularizers, by their formulas."""
+"""The penalties' coefficients are those of Keras's regularizers, by their formulas."""
 
 import keras
 import numpy as np
 import pytest
 from conftest import parsed
 
-from regsearch.engine.reference import _regularizer
-from regsearch.grid.cells import make_cells
+from regsearch.grid import make_cells
 
 
 @pytest.mark.parametrize(
@@ -24,7 +23,7 @@ def test_a_penalty_is_its_formula(penalty, formula):
     cell = make_cells(parsed(("[l1, l2]", f"[{penalty}]")), "reference", "digits")[2]
     assert cell.lam == 0.1
     weights = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
-    regularizer = _regularizer(*cell.shares(12)[:2])
-    value = float(regularizer(keras.ops.convert_to_tensor(weights))) if regularizer else 0.0
+    l1, l2, decay = cell.coefficients(weights.size)
+    value = float(keras.regularizers.L1L2(l1, l2)(keras.ops.convert_to_tensor(weights)))
     assert value == pytest.approx(formula(0.1, weights), rel=1e-6)
-    assert cell.shares(12)[2] == (0.1 if penalty == "decoupled" else 0.0)
+    assert decay == (0.1 if penalty == "decoupled" else 0.0)

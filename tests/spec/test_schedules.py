@@ -6,7 +6,7 @@ from conftest import parsed
 
 from regsearch.engine.reference import _rate
 from regsearch.grid import cells as grid
-from regsearch.spec.schedules import Cosine, Piecewise
+from regsearch.spec.optimizers import Cosine, Piecewise
 
 PIECES = "{piecewise: {boundaries: [2, 3], factors: [1, 2, 0.1]}}"
 

@@ -1,11 +1,11 @@
 """The starter spec is valid, named like its file, and never written over another."""
 
 import pytest
+from conftest import CONFIGS_FOLDER
 
+from regsearch import spec
 from regsearch.errors import SpecError
-from regsearch.spec import starter as init
-from regsearch.spec import study as spec
-from regsearch.spec import yaml as source
+from regsearch.spec import starter
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from regsearch.spec import yaml as source
     ],
 )
 def test_the_study_is_named_like_the_file_where_that_is_a_name(tmp_path, file, name):
-    init.write(tmp_path / file)
+    starter.write(tmp_path / file)
     assert spec.load(tmp_path / file).name == name
 
 
@@ -27,31 +27,29 @@ def test_a_file_that_is_there_stays_as_it_is(tmp_path):
     path = tmp_path / "study.yaml"
     path.write_text("mine")
     with pytest.raises(SpecError, match="expected a new file"):
-        init.write(path)
+        starter.write(path)
     assert path.read_text() == "mine"
     with pytest.raises(SpecError, match="expected a file that can be written, got: No such file"):
-        init.write(tmp_path / "none" / "study.yaml")
+        starter.write(tmp_path / "none" / "study.yaml")
 
 
 def test_what_is_commented_out_is_right_too():
-    text = init.starter("study")
+    text = starter.starter("study")
     rates = text.replace("# learning_rates", "learning_rates").replace(
         "{SGD: {learning_rate: 0.05, momentum: 0.9}}", "Adam"
     )
     sizes = text.replace("# train_sizes", "train_sizes").replace("  train: 500\n", "")
     assert rates != text != sizes
     for changed in (rates, sizes):
-        spec.validate(source.parse(changed, "x.yaml"))
+        spec.parse(changed, "x.yaml")
 
 
 def test_the_starter_asks_what_the_default_study_asks():
     """It differs from configs/digits.yaml in its grid alone."""
-    from pathlib import Path
-
-    digits = spec.load(Path(__file__).parents[2] / "configs" / "digits.yaml")
-    starter = spec.validate(source.parse(init.starter("digits"), "x"))
-    assert starter.dataset == digits.dataset
-    assert starter.training == digits.training
-    assert starter.architecture.layers == digits.architecture.layers
-    assert set(starter.architecture.widths) < set(digits.architecture.widths)
-    assert set(starter.grid.lambda_values()) < set(digits.grid.lambda_values())
+    digits = spec.load(CONFIGS_FOLDER / "digits.yaml")
+    small = spec.parse(starter.starter("digits"), "x")
+    assert small.dataset == digits.dataset
+    assert small.training == digits.training
+    assert small.architecture.layers == digits.architecture.layers
+    assert set(small.architecture.widths) < set(digits.architecture.widths)
+    assert set(small.grid.lambda_values()) < set(digits.grid.lambda_values())

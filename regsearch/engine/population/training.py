@@ -157,7 +157,7 @@ class Trainer:
         first = population.first
         shares = np.zeros((3, self.members), np.float32)
         for member, cell in enumerate(population.cells):
-            shares[:, member] = cell.shares(self.counts.penalised)
+            shares[:, member] = cell.coefficients(self.counts.penalised)
         l1, l2, decay = map(tf.constant, shares)
         self.model.start(first.seed)
         for variable, value in zip(self.optimizer.variables, self.at_start, strict=True):

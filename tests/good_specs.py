@@ -1,0 +1,30 @@
+"""Specs that are taken, as changes to the small spec."""
+
+GOOD = {
+    "as it is": [],
+    "compact layers": [("- Flatten", "- {Flatten: }"), ("[l1, l2]", "[{l1: }, l2: {}]")],
+    "sizes": [("filters: width", "filters: width * 3"), ("units: classes", 'units: "classes"')],
+    "kernel of two": [("kernel_size: 3", "kernel_size: [2, 3], strides: [1, 2], padding: same")],
+    "a ratio": [("[l1, l2]", "[l1, {l1_l2: {ratio: 0.5}}, decoupled]")],
+    "a range": [("lambdas: [0, 0.01, 0.1]", "lambdas: {from: 1e-5, to: 1, per_decade: 2, zero: true}")],
+    "a short range": [("lambdas: [0, 0.01, 0.1]", "lambdas: {from: 1e-5, to: 1}")],
+    "seeds in a list": [("seeds: 2", "seeds: [0, 7]")],
+    "learning rates": [("{SGD: {learning_rate: 0.05, momentum: 0.9}}", "Adam"), ("seeds: 2", "learning_rates: [1e-3, 0.1]")],
+    "training sizes": [("  train: 64\n", ""), ("seeds: 2", "train_sizes: [64, 128]")],
+    "a file of a named dataset": [("name: digits", "name: mnist\n  path: mnist.npz")],
+    "a folder of images": [("name: digits", "name: images\n  path: photos\n  size: [8, 9]\n  color: grayscale")],
+    "square images, in colour": [("name: digits", "name: images\n  path: photos\n  size: 8")],
+    "standardised": [("test: 50", "test: 50\n  standardise: true")],
+    "a file": [("name: digits", "name: npz\n  path: images.npz")],
+    "every other layer": [("    - Flatten\n", "".join(f"    - {layer}\n" for layer in (
+        "MaxPooling2D", "AveragePooling2D: {pool_size: 1}", "Dropout: {rate: 0.5}", "BatchNormalization",
+        "Activation: {activation: relu}", "ZeroPadding2D: {padding: [1, [0, 2]]}", "SpatialDropout2D: {rate: 0.1}",
+        "DepthwiseConv2D: {kernel_size: 1, depth_multiplier: width}", "LayerNormalization: {scale: false}",
+        "SeparableConv2D: {filters: 2*width, kernel_size: 1, dilation_rate: 2}",
+        "Residual: [Conv2D: {filters: 2*width, kernel_size: 1, groups: width}, Residual: [Dropout: {rate: 0.1}]]",
+        "GlobalAveragePooling2D")))],
+    "means": [("[l1, l2]", "[l1_mean, {l2_mean: }]"), ("epochs: 2", "epochs: 2\n  penalised: convolutions")],
+    "cosine": [("epochs: 2", "epochs: 2\n  schedule: cosine")],
+    "pieces": [("epochs: 2", "epochs: 3\n  schedule: {piecewise: {boundaries: [1, 2], factors: [1, 0.1, 0.01]}}")],
+    "stopping": [("epochs: 2", "epochs: 3\n  early_stopping: {patience: 1, restore_best_weights: true}")],
+}  # fmt: skip
