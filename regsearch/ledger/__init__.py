@@ -1,6 +1,6 @@
 """What is known: rows, `trials.csv` and `epochs.csv`, checkpoints, and one run at a time in a results folder."""
 
-from regsearch.ledger.checkpoints import SAVE_SECONDS, Checkpoint, Checkpoints
+from regsearch.ledger.checkpoints import DECIDING, SAVE_SECONDS, Checkpoint, Checkpoints
 from regsearch.ledger.files import unusable, write_bytes, write_text
 from regsearch.ledger.folder import (
     BRIEFLY,
@@ -31,7 +31,7 @@ from regsearch.ledger.records import (
 from regsearch.ledger.tables import EPOCHS, SHARDS, TRIALS, exists, read_epochs, read_trials
 
 __all__ = [
-    "BRIEFLY", "EPOCHS", "FOREVER", "MOVED_ASIDE", "SAVE_SECONDS", "SHARDS", "STUDY", "TRIALS", "Checkpoint",
+    "BRIEFLY", "DECIDING", "EPOCHS", "FOREVER", "MOVED_ASIDE", "SAVE_SECONDS", "SHARDS", "STUDY", "TRIALS", "Checkpoint",
     "Checkpoints", "Counts", "Epoch", "Ledger", "Record", "StudyFacts", "Trial", "admit", "claim", "columns",
     "exists", "hold", "move_aside", "note_run", "open_study", "read_epochs", "read_facts", "read_spec",
     "read_trials", "record_completed", "record_diverged", "record_failed", "unusable", "write_bytes",

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 
 FOLDER = "partial"
 SAVE_SECONDS = 60.0
+DECIDING = ("regsearch", "tensorflow", "keras", "numpy")
+"""The packages whose versions decide a network's numbers."""
 
 State = dict[str, NDArray[Any]]
 
@@ -47,7 +49,7 @@ class Checkpoints:
             how: what else its numbers follow from; a state made otherwise is not continued.
         """
         trials = list(trials)
-        versions = {name: version(name) for name in ("regsearch", "tensorflow", "keras", "numpy")}
+        versions = {name: version(name) for name in DECIDING}
         made_by = json.dumps({"trials": trials, **versions, **how}, sort_keys=True)
         return Checkpoint(self._path(trials), made_by, self.seconds)
 
@@ -91,12 +93,8 @@ class Checkpoint:
         except OSError as error:
             with suppress(OSError):
                 partial.unlink()
-            log.warning(
-                "%s: the state of populations in training cannot be saved (%s); training goes on, but if it is "
-                "stopped, they start again",
-                self.path.parent,
-                error.strerror or error,
-            )
+            lost = "the state of populations in training cannot be saved (%s); training goes on, but if it is stopped"
+            log.warning(f"%s: {lost}, they start again", self.path.parent, error.strerror or error)
         self.since = time.monotonic()
 
     def load(self, shapes: Mapping[str, tuple[Sequence[int | None], Any]]) -> State | None:
@@ -107,20 +105,20 @@ class Checkpoint:
         """
         try:
             with self.path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                found = {name: arrays[name] for name in ("made_by", *shapes)}
-            if str(found.pop("made_by")) != self.made_by:
+                state = {name: arrays[name] for name in ("made_by", *shapes)}
+            if str(state.pop("made_by")) != self.made_by:
                 raise ValueError("it was made by another version, or in another way")
             for name, (shape, kind) in shapes.items():
-                if not _fits(found[name].shape, shape) or found[name].dtype != kind:
-                    raise ValueError(f"{name} is {found[name].dtype} {found[name].shape}")
+                if not _fits(state[name].shape, shape) or state[name].dtype != kind:
+                    raise ValueError(f"{name} is {state[name].dtype} {state[name].shape}")
         except FileNotFoundError:
             return None
         except Exception as error:  # a damaged file raises nearly anything in zipfile, zlib and NumPy
             reason = str(error).partition("\n")[0] or type(error).__name__
             log.warning("%s: this state cannot be continued (%s); its population starts afresh", self.path, reason)
             return None
-        return found
+        return state
 
 
-def _fits(found: Sequence[int], expected: Sequence[int | None]) -> bool:
-    return len(found) == len(expected) and all(size in (None, got) for size, got in zip(expected, found, strict=True))
+def _fits(shape: Sequence[int], expected: Sequence[int | None]) -> bool:
+    return len(shape) == len(expected) and all(size in (None, got) for size, got in zip(expected, shape, strict=True))

@@ -23,7 +23,7 @@ from regsearch import spec as specs
 from regsearch.data import Facts
 from regsearch.errors import ResultsError, SpecError
 from regsearch.grid import WIDTHS
-from regsearch.ledger.checkpoints import SAVE_SECONDS
+from regsearch.ledger.checkpoints import DECIDING, SAVE_SECONDS
 from regsearch.ledger.files import unusable, write_text
 from regsearch.ledger.ledger import Ledger
 from regsearch.ledger.tables import EPOCHS, SHARDS, TRIALS
@@ -40,7 +40,7 @@ _GHOST = 30.0
 """Seconds after which a file system has let go of the lock of a shard whose machine was lost."""
 MOVED_ASIDE = re.compile(r"-\d{8}-\d{6}(-\d+)?$")
 """How the name of a folder that was moved aside ends."""
-PACKAGES = ("regsearch", "tensorflow", "keras", "keras-tuner", "numpy", "pandas", "scipy", "scikit-learn")
+PACKAGES = (*DECIDING, "keras-tuner", "pandas", "scipy", "scikit-learn")
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class StudyFacts:
 
     @property
     def content(self) -> str:
-        """The dataset's content, as `datasets.shape` states it."""
+        """The dataset's content, as `data.describe` states it."""
         return str(self.facts["content"])
 
     @property
@@ -106,7 +106,7 @@ def hold(folder: Path, wait: float = 0.0) -> Iterator[None]:
 
 @contextmanager
 def hold_whole(folder: Path) -> Iterator[None]:
-    """Holds the folder and every shard's part of it; see `held`."""
+    """Holds the folder and every shard's part of it; see `hold`."""
     with ExitStack() as stack:
         stack.enter_context(hold(folder))
         for part in sorted(path for path in folder.glob(f"{SHARDS}/*") if path.is_dir()):
@@ -178,8 +178,8 @@ def admit(folder: Path, spec: Spec, content: str) -> dict[str, Any] | None:
     """
     if (folder / SPEC).exists() and (folder / STUDY).exists():
         earlier = read_facts(folder)
-        differences = list(_differences(_identity(folder, earlier), grid.identify(spec, content)))
-        if differences:
+        identities = grid.identify(read_spec(folder), earlier.content), grid.identify(spec, content)
+        if differences := list(_differences(*identities)):
             raise ResultsError(
                 f"{folder}: expected the results of this study, got those of another; what differs:\n"
                 + "\n".join(f"  {line}" for line in differences)
@@ -199,11 +199,12 @@ def admit(folder: Path, spec: Spec, content: str) -> dict[str, Any] | None:
 def claim(folder: Path, spec: Spec, engine: str, dataset: Facts) -> None:
     """Writes `spec.yaml` and `study.json`, unless the folder holds another study; see `admit`."""
     facts = admit(folder, spec, dataset.content) or {"name": spec.name, "created": _now()}
+    identity = json.dumps(grid.identify(spec, dataset.content), sort_keys=True)
     facts |= {
         "engine": engine,
         "content": dataset.content,
         "classes": dataset.outputs if dataset.loss == "cross_entropy" else None,
-        "fingerprint": _fingerprint(grid.identify(spec, dataset.content)),
+        "fingerprint": hashlib.sha256(identity.encode()).hexdigest()[:16],
         "seeds": list(spec.grid.seed_values()),
     }
     write_text(folder / STUDY, json.dumps(facts, indent=2) + "\n")  # first: a kill in between leaves a fresh folder
@@ -265,27 +266,16 @@ def read_spec(folder: Path) -> Spec:
         raise ResultsError(f"{folder}: expected the spec of a study in {SPEC}, got a damaged one:\n{error}") from None
 
 
-def _identity(folder: Path, study: StudyFacts) -> dict[str, Any]:
-    return grid.identify(read_spec(folder), study.content)
-
-
-def _differences(old: Any, new: Any, where: str = "") -> Iterator[str]:
-    """What differs between two studies, a line each; networks that only one of them lists do not."""
+def _differences(old: Any, new: Any, key: str = "") -> Iterator[str]:
+    """What differs between two studies, a line each; architectures that only one of them lists do not."""
     if isinstance(old, dict) and isinstance(new, dict):
-        for key in dict.fromkeys([*old, *new]):
-            if where == "layers" and (key not in old or key not in new) and WIDTHS not in (*old, *new):
+        for name in dict.fromkeys([*old, *new]):
+            if key == "layers" and (name not in old or name not in new) and WIDTHS not in (*old, *new):
                 continue
-            yield from _differences(old.get(key), new.get(key), f"{where}.{key}" if where else key)
+            yield from _differences(old.get(name), new.get(name), f"{key}.{name}" if key else name)
     elif old != new:
-        yield f"{where}: {_shown(old)} there, {_shown(new)} here"
-
-
-def _shown(value: Any) -> str:
-    return "the default" if value is None else json.dumps(value)
-
-
-def _fingerprint(identity: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+        there, here = ("the default" if value is None else json.dumps(value) for value in (old, new))
+        yield f"{key}: {there} there, {here} here"
 
 
 def _now() -> str:

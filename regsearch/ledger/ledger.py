@@ -20,25 +20,11 @@ import pandas as pd
 
 from regsearch.errors import ResultsError
 from regsearch.grid import Cell
-from regsearch.ledger import checkpoints
+from regsearch.ledger import checkpoints, tables
 from regsearch.ledger.checkpoints import SAVE_SECONDS, Checkpoints
 from regsearch.ledger.files import unusable, write_text
 from regsearch.ledger.records import Epoch, Record, Trial, columns
-from regsearch.ledger.tables import (
-    EPOCHS,
-    PACKED,
-    TRIALS,
-    Row,
-    check_header,
-    find_end,
-    join,
-    keep_last,
-    list_parts,
-    parse_in_parts,
-    parse_trials,
-    read_part,
-    unpack,
-)
+from regsearch.ledger.tables import EPOCHS, PACKED, TRIALS, Row
 
 FAILURES = "failures.log"
 
@@ -77,7 +63,7 @@ class Ledger:
             # The epochs first: who reads other parts knows them by their trials.
             had_epochs = _mend(self.epochs, Epoch)
             _mend(self.trials, Trial)
-            self._rows = read_part(self.trials)
+            self._rows = tables.read_part(self.trials)
             finished = self._rows.loc[self._rows["status"] != "failed", "trial"]
             if len(self._rows) and not had_epochs:
                 count = self._rows["trial"].nunique()
@@ -122,10 +108,13 @@ class Ledger:
         """The ledger as it is now: this part as it was opened and appended to, other parts from their files."""
         if appended := self._appended.getvalue():
             text = _write_csv([columns(Trial)]) + appended
-            self._rows = join([self._rows, parse_trials(io.BytesIO(text.encode()), self.trials)])
+            self._rows = tables.join([self._rows, tables.parse_trials(io.BytesIO(text.encode()), self.trials)])
             self._appended = io.StringIO()
-        parts = [self._rows if part == self.part else read_part(part / TRIALS) for part in list_parts(self.folder)]
-        return keep_last(join(parts))
+        parts = [
+            self._rows if part == self.part else tables.read_part(part / TRIALS)
+            for part in tables.list_parts(self.folder)
+        ]
+        return tables.keep_last(tables.join(parts))
 
     def _refuse_epochs_alone(self) -> None:
         """Epochs whose trials are gone would be dropped as orphans, all of them."""
@@ -204,10 +193,10 @@ def _mend(path: Path, row: Row) -> bool:
         return was_there
     with path.open("rb") as file:
         first = file.readline(2**20)
-        whole, torn = find_end(file)
+        whole, torn = tables.find_end(file)
     if not first.endswith(b"\n") or not first.rstrip(b"\r\n").startswith(header.encode()):
         names = first[:2000].rstrip(b"\r\n").decode("utf-8", "replace").replace('"', "").split(",")
-        check_header(path, names, list(columns(row)))
+        tables.check_header(path, names, list(columns(row)))
         raise ResultsError(f"{path}:1: expected the header {header}, got something else. Restore the file.")
     if torn:
         log.warning("%s: its last line is torn and dropped (%d bytes)", path, torn)
@@ -219,14 +208,14 @@ def _unpack(path: Path) -> None:
     """Makes a compressed file one that can be appended to."""
     packed, partial = path.with_name(path.name + PACKED), path.with_suffix(".tmp")
     if packed.exists() and not path.exists():
-        partial.write_bytes(unpack(path))
+        partial.write_bytes(tables.unpack(path))
         partial.replace(path)
         packed.unlink()
 
 
 def _drop_orphans(path: Path, finished: set[str]) -> None:
     """Drops epochs whose trial was never written, and those of trials that failed."""
-    if all(table["trial"].isin(finished).all() for table in parse_in_parts(path, Epoch)):
+    if all(table["trial"].isin(finished).all() for table in tables.parse_in_parts(path, Epoch)):
         return
     partial = path.with_suffix(".tmp")
     try:

@@ -7,6 +7,10 @@ from typing import Any, Literal, Self, get_args, get_type_hints
 from regsearch.grid import Cell
 
 Status = Literal["completed", "diverged", "failed"]
+_MEASURES = (
+    "train_loss", "penalty_value", "validation_loss", "validation_accuracy", "sum_abs_weights", "sum_squared_weights"
+)  # fmt: skip
+"""What both a trial and an epoch have."""
 
 
 @dataclass(frozen=True)
@@ -147,14 +151,9 @@ def record_completed(
         "completed",
         epochs=last.epoch,
         best_epoch=best.epoch,
-        train_loss=scored.train_loss,
-        penalty_value=scored.penalty_value,
-        validation_loss=scored.validation_loss,
-        validation_accuracy=scored.validation_accuracy,
         test_loss=test[0],
         test_accuracy=test[1],
-        sum_abs_weights=scored.sum_abs_weights,
-        sum_squared_weights=scored.sum_squared_weights,
+        **{name: getattr(scored, name) for name in _MEASURES},
         max_gradient_norm=max(epoch.gradient_norm or 0.0 for epoch in trained),
         seconds=seconds,
     )

@@ -16,9 +16,10 @@ from distributed import Client, Security
 
 from regsearch import engine
 from regsearch.errors import ClusterError
+from regsearch.ledger import DECIDING
 from regsearch.runner.workers import Prepared, Workers, prepare, use_client
 
-PACKAGES = ("regsearch", "tensorflow", "keras", "numpy", "distributed")
+PACKAGES = (*DECIDING, "distributed")
 """Whose versions must be the same everywhere: they decide numbers, or whether two sides understand each other."""
 CONNECT_SECONDS = 20.0
 JOIN_SECONDS = 60.0

@@ -52,7 +52,7 @@ def train(
         for future in sorted(done, key=Future.cancelled):  # what finished is kept first
             job = running.pop(future)
             try:
-                found = future.result()
+                records: Sequence[Record] = future.result()
             except RegsearchError:
                 raise
             except CancelledError:
@@ -63,15 +63,15 @@ def train(
                 ) from None
             except Exception as error:
                 raise_if_stopped()  # a signal to all processes ends the workers too: that is no failure
-                why = "".join(traceback.format_exception(error))
+                reason = "".join(traceback.format_exception(error))
                 traceback.clear_frames(error.__traceback__)  # they hold the arrays that did not fit
                 if parts := _again(job, error):
-                    name, reason = job.population.first.architecture.name, str(error).partition("\n")[0]
-                    log.warning("a population of %s failed (%s) and is tried again", name, reason or repr(error))
+                    name, first_line = job.population.first.architecture.name, str(error).partition("\n")[0]
+                    log.warning("a population of %s failed (%s) and is tried again", name, first_line or repr(error))
                     waiting.extendleft(reversed(parts))
                     continue
-                found = [record_failed(cell, why) for cell in job.population.cells]
-            yield [replace(record, attempt=job.attempt, compiled=job.compiled) for record in found]
+                records = [record_failed(cell, reason) for cell in job.population.cells]
+            yield [replace(record, attempt=job.attempt, compiled=job.compiled) for record in records]
 
 
 def _again(job: Job, error: Exception) -> list[Job]:

@@ -3,41 +3,21 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property
-from typing import Protocol
 
 from regsearch import data, engine
 from regsearch.engine import Job
 from regsearch.errors import DeviceError
 from regsearch.ledger import Record
 from regsearch.runner import dispatch, workers
+from regsearch.runner.cluster import Connection
 from regsearch.runner.settings import Settings
 from regsearch.runner.signals import Signals
 from regsearch.runner.workers import Workers
 from regsearch.spec import Spec
 
 
-class Site(Protocol):
-    """Where a study is trained."""
-
-    @property
-    def device(self) -> str:
-        """The kind of device of whoever trains, `CPU` or `GPU`."""
-
-    @property
-    def threads(self) -> int:
-        """Computing threads of this process; 0 leaves the number to TensorFlow."""
-
-    def count_processes(self, jobs: int) -> int:
-        """How many workers train so many jobs; 0 for this process."""
-
-    def open_pool(
-        self, processes: int, threads: int, raise_if_stopped: Callable[[], None]
-    ) -> AbstractContextManager[Workers]:
-        """Makes so many workers ready, with so many computing threads each."""
-
-
 class ThisMachine:
-    """This process, or processes of its own."""
+    """This process, or processes of its own, as a site; the other is `cluster.Connection`."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -73,6 +53,10 @@ class ThisMachine:
     ) -> AbstractContextManager[Workers]:
         """See `workers.open_pool`."""
         return workers.open_pool(processes, self.device, threads, raise_if_stopped)
+
+
+Site = ThisMachine | Connection
+"""Where a study is trained."""
 
 
 @contextmanager
