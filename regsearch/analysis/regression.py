@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 Floats = NDArray[np.float64]
 
@@ -37,8 +37,7 @@ class Line:
     @cached_property
     def exact(self) -> NDArray[np.bool_]:
         """Which points are known exactly."""
-        found: NDArray[np.bool_] = self.low == self.high
-        return found
+        return np.equal(self.low, self.high)
 
     @cached_property
     def freedom(self) -> int:
@@ -76,7 +75,7 @@ class Line:
         penalty = 2 * parameters * (parameters + 1) / (points - parameters - 1)
         return float(2 * parameters - 2 * self.log_likelihood + penalty)
 
-    def given(self, term: int, slope: float) -> "Line":
+    def hold(self, term: int, slope: float) -> "Line":
         """The line with one term's coefficient held at a value."""
         offset = slope * self.x[:, term]
         return Line(np.delete(self.x, term, axis=1), self.low - offset, self.high - offset)
@@ -89,7 +88,7 @@ class Line:
         """
         if self.freedom < 1:
             return np.nan
-        ratio = max(0.0, 2 * (self.log_likelihood - self.given(term, slope).log_likelihood))
+        ratio = max(0.0, 2 * (self.log_likelihood - self.hold(term, slope).log_likelihood))
         t = np.sqrt(self.freedom * np.expm1(min(ratio / self.exact.sum(), 500.0)))
         return float(2 * special.stdtr(self.freedom, -t))
 
@@ -104,26 +103,26 @@ class Line:
         if self.exact.all():
             inverse = np.linalg.inv(self.x.T @ self.x)[term, term]
             error = self.scatter * np.sqrt(len(self.low) / self.freedom * inverse)
-            reach = stats.t.ppf((1 + confidence) / 2, self.freedom) * error
+            reach = float(special.stdtrit(self.freedom, (1 + confidence) / 2) * error)
             return best - reach, best + reach
 
-        def above(slope: float) -> float:
+        def excess(slope: float) -> float:
             return self.p_value(term, slope) - (1 - confidence)
 
         ends = []
         for side in (-1, 1):
             step = 0.1
-            while step < FARTHEST and above(best + side * step) > 0:
+            while step < FARTHEST and excess(best + side * step) > 0:
                 step *= 2
-            found = optimize.brentq(above, best, best + side * step, xtol=1e-4) if step < FARTHEST else side * np.inf
-            ends.append(float(found))
+            closed = step < FARTHEST
+            ends.append(optimize.brentq(excess, best, best + side * step, xtol=1e-4) if closed else side * np.inf)
         return ends[0], ends[1]
 
     def _least_squares(self) -> tuple[Floats, float, float]:
-        found = np.linalg.lstsq(self.x, self.low, rcond=None)[0].astype(np.float64)
-        scatter = max(SMALLEST_SCATTER, float(np.sqrt(np.mean((self.low - self.x @ found) ** 2))))
-        residual = (self.low - self.x @ found) / scatter
-        return found, scatter, float(np.sum(_log_density(residual)) - len(self.low) * np.log(scatter))
+        coefficients = np.linalg.lstsq(self.x, self.low, rcond=None)[0].astype(np.float64)
+        scatter = max(SMALLEST_SCATTER, float(np.sqrt(np.mean((self.low - self.x @ coefficients) ** 2))))
+        residual = (self.low - self.x @ coefficients) / scatter
+        return coefficients, scatter, float(np.sum(_log_density(residual)) - len(self.low) * np.log(scatter))
 
     def _newton(self) -> tuple[Floats, float, float]:
         """Newton's method with halved steps; concave, so it ends at the maximum."""
@@ -167,16 +166,15 @@ class Line:
         for bound, sign in ((self.high, 1.0), (self.low, -1.0)):
             only = ~exact & np.isfinite(bound)
             z = sign * np.column_stack([-self.x[only], bound[only]])
-            at = z @ theta
-            tail = special.log_ndtr(at)
-            mills = np.exp(_log_density(at) - tail)
+            distance = z @ theta
+            tail = special.log_ndtr(distance)
+            mills = np.exp(_log_density(distance) - tail)
             value += float(tail.sum())
             gradient += z.T @ mills
-            curvature -= (z * (mills * (mills + at))[:, None]).T @ z
+            curvature -= (z * (mills * (mills + distance))[:, None]).T @ z
         return value, gradient, curvature
 
 
 def _log_density(x: Floats) -> Floats:
     """The logarithm of the standard normal density."""
-    found: Floats = -(x**2) / 2 - np.log(2 * np.pi) / 2
-    return found
+    return np.asarray(-(x**2) / 2 - np.log(2 * np.pi) / 2)

@@ -265,7 +265,7 @@ def report(results: Path, xlsx: bool, quiet: bool) -> None:
     from regsearch import ledger
     from regsearch import report as reports
 
-    if reports.inside(results):
+    if reports.find_studies(results):
         found = reports.write_all(results, xlsx)
         if not quiet:
             console.print_studies(found.studies)
@@ -297,7 +297,7 @@ def suggest(results: Path, weights: int, penalty: str | None, below: int | None,
     from regsearch import report as reports
     from regsearch.analysis import Refusal, Suggestion, suggest
 
-    optima = reports.optima(results)
+    optima = reports.read_optima(results)
     if below:
         smallest = optima["trainable_weights"].min()
         if len(optima) and smallest >= below:

@@ -98,7 +98,7 @@ def _optima(known: Sequence[Cell], trials: "pd.DataFrame") -> Iterator[tuple[Whe
     for cell in known:
         if cell.penalty:
             lambdas[cell.architecture.name, cell.penalty_name, cell.learning_rate, cell.train_size].add(cell.lam)
-    for row in find_best_lambdas(list(make_curves(trials))).to_dict("records"):
+    for row in find_best_lambdas(list(make_curves(trials)), bootstraps=0).to_dict("records"):
         where: Any = row["architecture"], row["penalty"], row["learning_rate"], row["train_size"]
         yield where, dict(row), sorted(lambdas[where])
 
