@@ -116,9 +116,7 @@ class Refusal(_Answer):
         return f"{self.setting}: no range, for {self.reason}"
 
 
-def suggest(
-    best: pd.DataFrame, weights: int, penalty: str | None = None, folder: str = "", below: int | None = None
-) -> list[Suggestion | Refusal]:
+def list_ranges(best: pd.DataFrame, weights: int) -> list[Suggestion | Refusal]:
     """A range, or why there is none, for each setting.
 
     The range is a 95 % prediction interval of ln λ* at ln N₀, where ln λ* = a + α·ln N was fitted as in `scaling`:
@@ -131,31 +129,41 @@ def suggest(
     Args:
         best: the table of `best_lambda`.
         weights: N₀, the trainable weights of the network to tune.
+    """
+    return [_suggest(rows, weights, setting) for setting, rows in split_settings(best)]
+
+
+def suggest(
+    best: pd.DataFrame, weights: int, penalty: str | None = None, folder: str = "", below: int | None = None
+) -> list[Suggestion | Refusal]:
+    """The ranges of one penalty or of all, and why others have none.
+
+    Args:
+        best: the table of `best_lambda`.
+        weights: of the network to tune.
         penalty: the only one to go by, as tables name it.
         folder: the results folder, for the error.
         below: goes by networks of fewer trainable weights alone.
 
     Raises:
         ValueError: no network has fewer weights than `below`.
-        ResultsError: there is no range at all.
+        ResultsError: there is no range.
     """
     if below is not None and len(best):
         smallest = best["trainable_weights"].min()
         if smallest >= below:
             raise ValueError(f"expected more than the {smallest} weights of the smallest network, got {below}")
         best = best[best["trainable_weights"] < below]
-    if penalty is not None:
-        penalties = sorted(best["penalty"].unique())
-        if penalty not in penalties:
-            names = ", ".join(penalties) or "there is none"
-            raise ResultsError(f"{folder}: --penalty: expected one with a best lambda here ({names}), got {penalty}")
-        best = best[best["penalty"] == penalty]
-    answers = [_suggest(rows, weights, setting) for setting, rows in split_settings(best)]
-    if not any(isinstance(answer, Suggestion) for answer in answers):
-        reasons = [f"  {answer.sentence}" for answer in answers]
+    penalties = sorted(best["penalty"].unique())
+    if penalty is not None and penalty not in penalties:
+        names = ", ".join(penalties) or "there is none"
+        raise ResultsError(f"{folder}: --penalty: expected one with a best lambda here ({names}), got {penalty}")
+    ranges = list_ranges(best if penalty is None else best[best["penalty"] == penalty], weights)
+    if not any(isinstance(answer, Suggestion) for answer in ranges):
+        reasons = [f"  {answer.sentence}" for answer in ranges]
         lines = "\n".join(reasons or ["  no network has finished yet, or all diverged: `regsearch run` trains them."])
         raise ResultsError(f"{folder}: expected a line of the best lambda against the weights, got none:\n{lines}")
-    return answers
+    return ranges
 
 
 def _predict(line: Line) -> tuple[float, float, float]:

@@ -31,7 +31,8 @@ def make_workbook(tables: Mapping[str, pd.DataFrame], created: datetime) -> byte
             if len(table) > ROWS:
                 log.warning("tables.xlsx is without %s: %d rows are more than a sheet holds", name, len(table))
                 continue
-            table.to_excel(writer, sheet_name=name, index=False, float_format="%.9g", inf_rep="", freeze_panes=(1, 0))
+            finite = table.replace([float("inf"), float("-inf")], float("nan"))
+            finite.to_excel(writer, sheet_name=name, index=False, float_format="%.9g", freeze_panes=(1, 0))
             writer.sheets[name].autofit()
             if len(table):
                 writer.sheets[name].autofilter(0, 0, len(table), len(table.columns) - 1)

@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from calibration import calibrate as calibrate_made_up
 from scipy import stats
 
-from regsearch.analysis.calibration import calibrate, summary
+from regsearch.analysis.calibration import calibrate, summarise
 
 STUDIES = 80
 
@@ -15,7 +16,7 @@ STUDIES = 80
 @pytest.mark.parametrize("architectures", [4, 6, 8])
 @pytest.mark.parametrize("exponent", [0.0, -1.0])
 def test_the_interval_holds_the_truth_as_often_as_it_says_and_the_wrong_claim_is_rare(kind, architectures, exponent):
-    found = calibrate_made_up(STUDIES, architectures, exponent, kind)
+    found = calibrate_made_up(STUDIES, architectures, exponent, kind, bootstraps=0)
     fitted = found["fitted"]
     # What 95 % coverage gives in that many studies, but once in a thousand times.
     least = stats.binom.ppf(0.001, fitted, 0.95) / fitted
@@ -65,7 +66,7 @@ def test_what_has_no_interval_counts_as_undetermined_alone():
             "verdict": ["constant", "power", "undetermined"], "seeds": 5,
         }
     )  # fmt: skip
-    found = summary(fits, 0.0)
+    found = summarise(fits, 0.0)
     assert (found["draws"], found["fitted"], found["undetermined"]) == (3, 2, 1)
     assert found["coverage"] == 0.5
     assert found["bias"] == pytest.approx(0.0)

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pandas as pd
-from test_scaling import table
+from made_up import make_optima
 
-from regsearch.analysis import mechanism, stability, transfer
-from regsearch.analysis.doubts import list_doubts
+from regsearch.analysis import curves, mechanism, stability, transfer
 from regsearch.analysis.scaling import fit_scaling
-from regsearch.analysis.verdict import Tables
+from regsearch.analysis.tables import Tables
+from regsearch.analysis.words import list_doubts
 
 
 def told(best, missing=0, short=np.nan, stopped_early=False):
@@ -18,13 +18,14 @@ def told(best, missing=0, short=np.nan, stopped_early=False):
         pd.DataFrame(columns=transfer.COLUMNS),
         limits.reindex(columns=stability.COLUMNS),
         pd.DataFrame(columns=mechanism.COLUMNS),
+        pd.DataFrame(columns=curves.RESPONSE),
     )
     return list_doubts(tables, missing, 100, stopped_early)
 
 
 def good(**columns):
     """Six networks with five seeds, fine grids and two learning rates."""
-    one = table(0.0, seeds=5, grid_step=1.5, **columns)
+    one = make_optima(0.0, seeds=5, grid_step=1.5, **columns)
     return pd.concat([one, one.assign(learning_rate=0.2)], ignore_index=True)
 
 

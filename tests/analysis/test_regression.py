@@ -106,7 +106,7 @@ def test_points_exactly_on_a_line_have_a_finite_likelihood():
 def test_aicc_is_empty_where_points_are_no_more_than_parameters_and_one():
     few = line(Y[:4], x=X[:4])
     assert np.isnan(few.aicc)
-    assert np.isfinite(few.given(1, 0.0).aicc)
+    assert np.isfinite(few.hold(1, 0.0).aicc)
     rss = ((Y - line(Y).x @ line(Y).coefficients) ** 2).sum()
     expected = 6 * np.log(rss / 6) + 6 * (1 + np.log(2 * np.pi)) + 2 * 3 + 2 * 3 * 4 / (6 - 3 - 1)
     assert line(Y).aicc == pytest.approx(expected)

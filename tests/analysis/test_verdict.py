@@ -2,11 +2,12 @@
 
 import numpy as np
 import pandas as pd
-from test_scaling import table as optima
+from made_up import make_optima
 
-from regsearch.analysis import mechanism, stability, transfer
+from regsearch.analysis import curves, mechanism, stability, transfer
 from regsearch.analysis.scaling import fit_scaling
-from regsearch.analysis.verdict import Tables, write_verdict
+from regsearch.analysis.tables import Tables
+from regsearch.analysis.words import write_verdict
 
 NAMES = ("w300", "w100000")
 
@@ -27,13 +28,14 @@ def spoken(best, regrets=(0.25, 0.5, -0.01), seen=None):
             pd.DataFrame(rows),
             limits.assign(**(seen or {})).reindex(columns=stability.COLUMNS),
             pd.DataFrame(columns=mechanism.COLUMNS),
+            pd.DataFrame(columns=curves.RESPONSE),
         )
     )
 
 
 def test_each_claim_is_named_with_its_exponent_interval_and_number_of_networks():
     for exponent, words in ((0.0, "constant. "), (-1.0, "inverse. "), (-0.5, "power. ")):
-        best = optima(exponent)
+        best = make_optima(exponent)
         (sentence,) = spoken(best)
         fit = fit_scaling(best).iloc[0]
         assert sentence.startswith(f"l2: {words}")
@@ -42,25 +44,25 @@ def test_each_claim_is_named_with_its_exponent_interval_and_number_of_networks()
 
 
 def test_the_exponent_of_a_mean_is_told_from_that_of_a_sum():
-    best = optima(0.0).assign(penalty="l2_mean")
+    best = make_optima(0.0).assign(penalty="l2_mean")
     assert (
         "its exponent is about 1 more than that of the sum, whose best lambda would go about as N^-1.01"
         in spoken(best)[0]
     )
-    assert "a mean" not in spoken(optima(0.0))[0]
+    assert "a mean" not in spoken(make_optima(0.0))[0]
 
 
 def test_reusing_the_smallest_networks_lambda_on_the_widest_is_priced():
-    (sentence,) = spoken(optima(0.0))
+    (sentence,) = spoken(make_optima(0.0))
     assert "lambda of w300 used on w100000 as it is costs 0.250 ± 0.020 in test loss" in sentence
     assert "scaled by 1/N it costs 0.500" in sentence
     assert "fitted on the other networks it gains 0.010" in sentence
-    (beyond,) = spoken(optima(0.0), (0.25, np.nan, 0.0))
+    (beyond,) = spoken(make_optima(0.0), (0.25, np.nan, 0.0))
     assert "scaled by 1/N it falls outside the grid" in beyond
 
 
 def test_doubt_is_stated():
-    best = optima(0.0)
+    best = make_optima(0.0)
     best.loc[:2, ["status", "best_lambda"]] = ["no_benefit", np.nan]
     best.loc[3, ["status", "best_lambda"]] = ["right_edge", np.nan]
     (sentence,) = spoken(best)
@@ -68,7 +70,7 @@ def test_doubt_is_stated():
     assert "Lambda shows no benefit over 0 at w300, w1000 and w3000" in sentence
     assert "above the stable part of the grid at w10000" in sentence
     noise = 12 * np.array([0.05, -0.08, 0.06, 0.03, -0.07, 0.01])
-    (wide,) = spoken(optima(0.0, noise=noise))
+    (wide,) = spoken(make_optima(0.0, noise=noise))
     assert "undetermined. " in wide
     assert "the interval holds 0 (constant), but reaches too far from it, so the data do not settle it" in wide
 
@@ -79,7 +81,7 @@ def test_divergence_collapse_and_short_training_are_told():
         "smallest_collapsed": 1.0,
         "under_trained_below": 1e9,
     }
-    (sentence,) = spoken(optima(0.0), seen=seen | {"diverged_share_at_zero": [0, 0, 0, 0, 0, 0.5]})
+    (sentence,) = spoken(make_optima(0.0), seen=seen | {"diverged_share_at_zero": [0, 0, 0, 0, 0, 0.5]})
     assert "diverged from lambda 10 on (at w10000, w30000 and w100000); theory puts the limit at 10" in sentence
     assert "diverge at lambda 0 too" in sentence
     assert "From lambda 1 on networks collapse to guessing" in sentence
@@ -87,8 +89,8 @@ def test_divergence_collapse_and_short_training_are_told():
 
 
 def test_several_rates_are_told_apart_and_nothing_makes_no_sentence():
-    both = pd.concat([optima(0.0), optima(-1.0, learning_rate=0.2)], ignore_index=True)
+    both = pd.concat([make_optima(0.0), make_optima(-1.0, learning_rate=0.2)], ignore_index=True)
     first, second = spoken(both)
     assert first.startswith("l2, learning rate 0.1: constant")
     assert second.startswith("l2, learning rate 0.2: inverse")
-    assert spoken(optima(0.0).iloc[:0]) == []
+    assert spoken(make_optima(0.0).iloc[:0]) == []
