@@ -108,15 +108,15 @@ def _row(line: Line, term: int) -> dict[str, Any]:
     low, high = line.interval(term, CONFIDENCE)
     constant, inverse = line.hold(term, CONSTANT), line.hold(term, INVERSE)
     return row | {
-        "exponent": line.coefficients[term],
+        "exponent": line.fit.coefficients[term],
         "exponent_low": low,
         "exponent_high": high,
         "aicc_constant": constant.aicc,
         "aicc_inverse": inverse.aicc,
         "aicc_free": line.aicc,
         "verdict": judge(low, high),
-        "coefficient": float(np.exp(line.coefficients[0])),
-        "scatter": line.scatter,
+        "coefficient": float(np.exp(line.fit.coefficients[0])),
+        "scatter": line.fit.scatter,
         "p_constant": line.p_value(term, CONSTANT),
         "p_inverse": line.p_value(term, INVERSE),
     }

@@ -95,13 +95,7 @@ def find_slowest(optimizer: OptimizerBase, learning_rate: float, shares: Shares,
 
 
 class Divergence(NamedTuple):
-    """Where training first diverged.
-
-    Attributes:
-        lam: the smallest lambda that an architecture diverged with.
-        architectures: those that did.
-        limit: the lowest that theory predicts for them; NaN where it predicts none.
-    """
+    """The smallest lambda that training diverged with, at which architectures, and the limit predicted for them."""
 
     lam: float
     architectures: list[str]
@@ -114,7 +108,7 @@ class Divergence(NamedTuple):
 
 
 def find_divergence(stability: pd.DataFrame) -> Divergence | None:
-    """Where training first diverged, by rows of the table of `stability`; None where it did not."""
+    """Where training first diverged, by rows of the table; None where it did not."""
     smallest = stability["smallest_diverged"].min()
     if pd.isna(smallest):
         return None

@@ -173,11 +173,11 @@ def _predict(line: Line) -> tuple[float, float, float]:
         low, the line's height, high; an end that the bounds leave open is infinite, and all ends are NaN
         without freedom.
     """
-    height = float(line.coefficients[0])
+    height = float(line.fit.coefficients[0])
     ends = line.interval(0, CONFIDENCE)
     if line.freedom < 1:
         return np.nan, height, np.nan
-    spread = line.scatter * math.sqrt(line.exact.sum() / line.freedom)
+    spread = line.fit.scatter * math.sqrt(line.exact.sum() / line.freedom)
     reach = float(special.stdtrit(line.freedom, (1 + CONFIDENCE) / 2)) * spread
     low, high = (side * math.hypot(end - height, reach) for side, end in zip((-1, 1), ends, strict=True))
     return height + low, height, height + high

@@ -7,20 +7,8 @@ import numpy as np
 import pandas as pd
 
 from regsearch.analysis import CLAIMS, CONSTANT, INVERSE, STATUSES, find_bounds, fit_line
-from regsearch.report.figures.canvas import (
-    BLACK,
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PINK,
-    RED,
-    SKY,
-    Floats,
-    make_figure,
-    set_number_ticks,
-    set_weights_axis,
-)
+from regsearch.report.figures.canvas import Floats, make_figure, set_number_ticks, set_weights_axis
+from regsearch.report.figures.palette import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,7 +87,7 @@ def _lines(best: pd.DataFrame, scaling: pd.DataFrame, exact: Floats, known: Any)
         lines["fit"] = ends, rows[0]["coefficient"] * ends ** rows[0]["exponent"]
     for name, exponent in (("constant", CONSTANT), ("inverse", INVERSE)):
         if line and line.freedom >= 1:
-            height = float(line.hold(1, exponent).coefficients[0])
+            height = float(line.hold(1, exponent).fit.coefficients[0])
         else:
             height = float(np.mean(exact[known] - exponent * np.log(weights[known])))
         lines[name] = ends, np.exp(height) * ends**exponent

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from regsearch.report.figures.palette import PALE
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
@@ -18,11 +20,6 @@ if TYPE_CHECKING:
 
     Drawing = tuple[Figure, Any]
 
-BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = (
-    "#000000", "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7",
-)  # fmt: skip
-"""The palette of Okabe & Ito (2008), told apart with any colour vision."""
-GREY, PALE = "#6b6b6b", "#c9c9c9"
 GAP = 0.75
 """Decades between lambda 0 and the smallest lambda above it."""
 

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from regsearch.analysis import CONSTANT, INVERSE
-from regsearch.report.figures.canvas import BLACK, BLUE, GREEN, ORANGE, PINK, RED, SKY, Floats, make_figure
+from regsearch.report.figures.canvas import Floats, make_figure
+from regsearch.report.figures.palette import BLACK, BLUE, GREEN, ORANGE, PINK, RED, SKY
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -27,50 +27,30 @@ class Kind:
     Attributes:
         name: what its files' names begin with.
         title: above such figures, on the page.
-        find_points: what it shows, with its finding as `title`; None where there is nothing to show. Of the tables
-            of one setting, the loss of guessing (None where there is none) and what the loss is, for its axes.
-        draw: draws the points under a title.
+        draw: draws points under a title.
+        find_points: what it shows, with its finding as `title`, or None: of the tables of one setting, the loss of
+            guessing (None where there is none) and what the loss is.
     """
 
     name: str
     title: str
-    find_points: Callable[..., Any]
     draw: "Callable[[Any, str], Figure]"
+    find_points: Callable[..., Any]
 
 
 KINDS = [
-    Kind(
-        "best_lambda",
-        "the best lambda against the weight count",
-        lambda tables, *_: best_against_weights.find_points(tables.best_lambda, tables.scaling),
-        best_against_weights.draw,
-    ),
-    Kind(
-        "response",
-        "loss against lambda",
-        lambda tables, _, loss: response_curves.find_points(tables.response, tables.best_lambda, loss),
-        response_curves.draw,
-    ),
-    Kind(
-        "transfer",
-        "what another network's lambda costs",
-        lambda tables, *_: regret_map.find_points(tables.transfer),
-        regret_map.draw,
-    ),
-    Kind(
-        "stability",
-        "which lambdas train",
-        lambda tables, chance, _: stability_map.find_points(tables.response, tables.stability, chance),
-        stability_map.draw,
-    ),
-    Kind(
-        "penalty_share",
-        "the penalty's share of the loss",
-        lambda tables, *_: penalty_share.find_points(tables.mechanism),
-        penalty_share.draw,
-    ),
-]
-EXPONENTS = Kind("exponents", "the exponents of several studies", exponents.find_points, exponents.draw)
+    Kind("best_lambda", "the best lambda against the weight count", best_against_weights.draw,
+         lambda tables, *_: best_against_weights.find_points(tables.best_lambda, tables.scaling)),
+    Kind("response", "loss against lambda", response_curves.draw,
+         lambda tables, _, loss: response_curves.find_points(tables.response, tables.best_lambda, loss)),
+    Kind("transfer", "what another network's lambda costs", regret_map.draw,
+         lambda tables, *_: regret_map.find_points(tables.transfer)),
+    Kind("stability", "which lambdas train", stability_map.draw,
+         lambda tables, chance, _: stability_map.find_points(tables.response, tables.stability, chance)),
+    Kind("penalty_share", "the penalty's share of the loss", penalty_share.draw,
+         lambda tables, *_: penalty_share.find_points(tables.mechanism)),
+]  # fmt: skip
+EXPONENTS = Kind("exponents", "the exponents of several studies", exponents.draw, exponents.find_points)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from regsearch.analysis import ENDS
-from regsearch.report.figures.canvas import BLUE, GREY, RED, Floats, make_figure, set_number_ticks, set_weights_axis
+from regsearch.report.figures.canvas import Floats, make_figure, set_number_ticks, set_weights_axis
+from regsearch.report.figures.palette import BLUE, GREY, RED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

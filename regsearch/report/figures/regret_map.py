@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from regsearch.analysis import RULES
-from regsearch.report.figures.canvas import GREY, Floats, make_figure
+from regsearch.report.figures.canvas import Floats, make_figure
+from regsearch.report.figures.palette import GREY
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

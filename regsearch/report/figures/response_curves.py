@@ -7,18 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from regsearch.report.figures.canvas import (
-    BLUE,
-    GREY,
-    ORANGE,
-    PALE,
-    RED,
-    Floats,
-    make_figure,
-    place_lambdas,
-    set_lambda_axis,
-    set_number_ticks,
-)
+from regsearch.report.figures.canvas import Floats, make_figure, place_lambdas, set_lambda_axis, set_number_ticks
+from regsearch.report.figures.palette import BLUE, GREY, ORANGE, PALE, RED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

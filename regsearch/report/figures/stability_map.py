@@ -8,18 +8,8 @@ import numpy as np
 import pandas as pd
 
 from regsearch.analysis import COLLAPSED, find_divergence
-from regsearch.report.figures.canvas import (
-    BLACK,
-    BLUE,
-    GREY,
-    ORANGE,
-    PINK,
-    RED,
-    Floats,
-    make_figure,
-    place_lambdas,
-    set_lambda_axis,
-)
+from regsearch.report.figures.canvas import Floats, make_figure, place_lambdas, set_lambda_axis
+from regsearch.report.figures.palette import BLACK, BLUE, GREY, ORANGE, PINK, RED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
