@@ -1,4 +1,4 @@
-"""The verdict in words quotes the numbers of the tables, and says what is not known."""
+"""The verdict in words quotes the numbers of the tables; what to doubt follows from them, and says what to do."""
 
 import numpy as np
 import pandas as pd
@@ -6,31 +6,29 @@ from made_up import make_optima
 
 from regsearch.analysis import curves, mechanism, stability, transfer
 from regsearch.analysis.scaling import fit_scaling
-from regsearch.analysis.tables import Tables
-from regsearch.analysis.words import write_verdict
+from regsearch.analysis.tables import SETTING, Tables
+from regsearch.analysis.words import list_doubts, write_verdict
 
 NAMES = ("w300", "w100000")
 
 
-def spoken(best, regrets=(0.25, 0.5, -0.01), seen=None):
-    """The sentences of a made-up study."""
-    rows = []
-    for rule, regret in zip(transfer.RULES, regrets, strict=True):
-        row = {"tuned_on": NAMES[0], "used_on": NAMES[1], "rule": rule, "regret": regret, "regret_se": 0.02}
-        rows.append({**row, "penalty": "l2", "learning_rate": 0.1, "train_size": 500})
-    limits = best[["architecture", "penalty", "learning_rate", "train_size"]].assign(
-        predicted_limit=10.0, under_trained_below=np.nan, smallest_diverged=np.nan, smallest_collapsed=np.nan
+def tables(best, regrets=(0.25, 0.5, -0.01), **limits):
+    """The tables of a made-up study."""
+    moved = pd.DataFrame({"rule": transfer.RULES, "regret": regrets, "regret_se": 0.02}).assign(
+        tuned_on=NAMES[0], used_on=NAMES[1], penalty="l2", learning_rate=0.1, train_size=500
     )
-    return write_verdict(
-        Tables(
-            best,
-            fit_scaling(best),
-            pd.DataFrame(rows),
-            limits.assign(**(seen or {})).reindex(columns=stability.COLUMNS),
-            pd.DataFrame(columns=mechanism.COLUMNS),
-            pd.DataFrame(columns=curves.RESPONSE),
-        )
-    )
+    limits = {"predicted_limit": 10.0, "under_trained_below": np.nan, "smallest_diverged": np.nan} | limits
+    stable = best[["architecture", *SETTING]].assign(**limits).reindex(columns=stability.COLUMNS)
+    grown, response = pd.DataFrame(columns=mechanism.COLUMNS), pd.DataFrame(columns=curves.RESPONSE)
+    return Tables(best, fit_scaling(best), moved, stable, grown, response)
+
+
+def spoken(*parts, **limits):
+    return write_verdict(tables(*parts, **limits))
+
+
+def told(best, missing=0, stopped_early=False, **limits):
+    return list_doubts(tables(best, **limits), missing, 100, stopped_early)
 
 
 def test_each_claim_is_named_with_its_exponent_interval_and_number_of_networks():
@@ -81,7 +79,7 @@ def test_divergence_collapse_and_short_training_are_told():
         "smallest_collapsed": 1.0,
         "under_trained_below": 1e9,
     }
-    (sentence,) = spoken(make_optima(0.0), seen=seen | {"diverged_share_at_zero": [0, 0, 0, 0, 0, 0.5]})
+    (sentence,) = spoken(make_optima(0.0), **seen, diverged_share_at_zero=[0, 0, 0, 0, 0, 0.5])
     assert "diverged from lambda 10 on (at w10000, w30000 and w100000); theory puts the limit at 10" in sentence
     assert "diverge at lambda 0 too" in sentence
     assert "From lambda 1 on networks collapse to guessing" in sentence
@@ -94,3 +92,39 @@ def test_several_rates_are_told_apart_and_nothing_makes_no_sentence():
     assert first.startswith("l2, learning rate 0.1: constant")
     assert second.startswith("l2, learning rate 0.2: inverse")
     assert spoken(make_optima(0.0).iloc[:0]) == []
+
+
+def good(**columns):
+    """Six networks with five seeds, fine grids and two learning rates."""
+    one = make_optima(0.0, seeds=5, grid_step=1.5, **columns)
+    return pd.concat([one, one.assign(learning_rate=0.2)], ignore_index=True)
+
+
+def test_a_good_study_has_nothing_to_doubt():
+    assert told(good()) == []
+
+
+def test_each_reason_is_told_once_with_what_to_do():
+    best = good()
+    best.loc[0, ["status", "best_lambda"]] = ["left_edge", np.nan]
+    (edge,) = told(best)
+    assert edge.startswith("l2, learning rate 0.1: at w300 the optimum lies below the grid")
+    assert "grid.extend" in edge
+    (missing,) = told(good(), missing=7)
+    assert missing.startswith("7 of 100 networks are not trained yet")
+    (seeds,) = told(good().assign(seeds=1))
+    assert seeds.startswith("1 seed a network")
+    (coarse,) = told(good().assign(grid_step=10**0.5))
+    assert "factor 3.16 apart" in coarse
+    assert "grid.refine" in coarse
+    (rate,) = told(good().query("learning_rate == 0.1"))
+    assert "grid.learning_rates" in rate
+    (stopped,) = told(good(), stopped_early=True)
+    assert stopped.startswith("Early stopping regularises too")
+    assert told(good(), under_trained_below=1e9)[0].startswith("l2, learning rate 0.1: at w300, w1000")
+    assert "3 networks can rarely tell" in told(good().query("trainable_weights < 10_000"))[0]
+
+
+def test_no_networks_leave_only_what_is_missing():
+    assert told(good().iloc[:0]) == []
+    assert len(told(good().iloc[:0], missing=100)) == 1
