@@ -9,21 +9,21 @@ from numpy.typing import NDArray
 SPLIT, NOISE, START, BATCHES, DROPOUT, TEST_SPLIT = range(6)
 
 
-def stream(seed: int, purpose: int, *index: int) -> np.random.Generator:
-    """The generator of one purpose; `index` numbers the layer or epoch."""
+def make_stream(seed: int, purpose: int, *index: int) -> np.random.Generator:
+    """The generator of one purpose; `index` numbers the layer, the width or the epoch."""
     return np.random.default_rng([seed, purpose, *index])
 
 
-def layer_seed(seed: int, purpose: int, *layer: int) -> int:
-    """A Keras seed for one layer's start or dropout masks; `layer` says where it stands.
+def draw_layer_seed(seed: int, purpose: int, *layer: int) -> int:
+    """A Keras seed for one layer's start or dropout masks; `layer` is the layer's place in the network.
 
     NumPy fills short keys up with zeros, so that (2,) and (2, 0) are one stream: no two layers may differ in
     that alone.
     """
-    return int(stream(seed, purpose, *layer).integers(2**31))
+    return int(make_stream(seed, purpose, *layer).integers(2**31))
 
 
-def batches(seed: int, epoch: int, size: int, batch_size: int, steps: int | None = None) -> NDArray[np.int32]:
+def draw_batches(seed: int, epoch: int, size: int, batch_size: int, steps: int | None = None) -> NDArray[np.int32]:
     """The shuffled training indices of one epoch.
 
     Args:
@@ -36,7 +36,7 @@ def batches(seed: int, epoch: int, size: int, batch_size: int, steps: int | None
     Returns:
         Indices, (steps, batch_size).
     """
-    shuffles, in_pass = stream(seed, BATCHES, epoch), -(-size // batch_size)
+    shuffles, in_pass = make_stream(seed, BATCHES, epoch), -(-size // batch_size)
     passes = 1 if steps is None else -(-steps // in_pass)
     order = np.concatenate([np.resize(shuffles.permutation(size), (in_pass, batch_size)) for _ in range(passes)])
     return order[:steps].astype(np.int32)

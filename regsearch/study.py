@@ -12,7 +12,7 @@ from regsearch.data import Images
 from regsearch.grid import Cell
 from regsearch.ledger import Record
 from regsearch.report import Results
-from regsearch.runner import NoSignals, Reporter, Settings, Signals, Silent
+from regsearch.runner import NoSignals, Reporter, Settings, Signals
 from regsearch.spec import Spec
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ def run(
     Raises:
         SpecError, DeviceError, DatasetError, ClusterError, ResultsError: see `errors`.
     """
-    started, progress, signals = time.perf_counter(), progress or Silent(), signals or NoSignals()
+    started, progress, signals = time.perf_counter(), progress or Reporter(), signals or NoSignals()
     spec = data.resolve_path(spec)
     facts = data.describe(spec)
     sizes = grid.measure(spec, facts)
@@ -93,18 +93,18 @@ def run(
         if fresh:
             ledger.move_aside(folder)
         with ledger.open_study(folder, spec, facts, settings.engine, settings.part, settings.save_seconds) as known:
-            outcome, cells, own = Outcome(known.failures), list[Cell](), list[Cell]()
+            outcome, cells = Outcome(known.failures), list[Cell]()
+            planner = runner.Planner(spec, sizes, settings, site.device, facts.content, known.checkpoints)
             with runner.Crew(site, signals) as crew, runner.GridSearch(known.part, facts) as search:
                 for added in grid.make_rounds(spec, settings.engine, facts.content, known.read_trials):
-                    jobs = runner.plan_jobs(
-                        added, sizes, spec, settings, site.device, facts.content, known.checkpoints
-                    )
-                    todo = runner.select_missing(jobs, known.finished)
-                    mine = runner.list_cells(jobs)
-                    cells, own = cells + added, own + mine
-                    crew.plan(jobs if spec.grid.extend or spec.grid.refine else todo)  # later rounds may be larger
-                    progress.start(mine, known.list_finished(mine), runner.share_time(todo, spec, crew.processes))
-                    for records in crew.train(spec, search.hand_out(todo, own, known.finished)):
+                    cells += added
+                    jobs = planner.plan(added)
+                    missing = runner.select_missing(jobs, known.finished)
+                    own = runner.list_cells(jobs)  # all of the round, but for a shard
+                    crew.expect(spec, jobs, missing)
+                    progress.start(own, known.list_finished(own), runner.share_time(missing, spec, crew.processes))
+                    crew.start(missing)
+                    for records in crew.train(spec, search.hand_out(missing, own, known.finished)):
                         known.append(records)  # the truth first
                         search.end(records)
                         outcome.add(records)

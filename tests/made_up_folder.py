@@ -7,8 +7,7 @@ from conftest import SPEC, parsed_text
 
 from regsearch import data as datasets
 from regsearch.grid import cells as grid
-from regsearch.ledger import folder
-from regsearch.ledger.ledger import Ledger
+from regsearch.ledger import Ledger, folder
 from regsearch.ledger.records import Counts, Epoch, record_completed, record_diverged
 
 WIDTHS = (1, 2, 4, 8, 16, 32)

@@ -10,7 +10,7 @@ def enlarged(count, side, channels, seed=0):
     Args:
         count: of images; the digits are repeated, each time with other noise.
         side: height and width, at least 24.
-        channels: likewise alike but for the noise.
+        channels: of an image, which differ in their noise alone.
         seed: of the noise.
     """
     digits, labels = load_digits(return_X_y=True)
@@ -20,7 +20,7 @@ def enlarged(count, side, channels, seed=0):
     rows = np.arange(count) % len(large)
     noise = np.random.default_rng(seed)
     images = np.empty((count, side, side, channels), np.uint8)
-    for at in range(0, count, 5000):
-        some = large[rows[at : at + 5000]]
-        images[at : at + 5000] = some + noise.integers(0, 16, (*some.shape[:3], channels), dtype=np.uint8)
+    for start in range(0, count, 5000):
+        some = large[rows[start : start + 5000]]
+        images[start : start + 5000] = some + noise.integers(0, 16, (*some.shape[:3], channels), dtype=np.uint8)
     return images, labels[rows].astype(np.uint8)

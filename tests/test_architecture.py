@@ -1,80 +1,135 @@
-"""The code's own structure: data flows one way, and commands that do not train import no TensorFlow."""
+"""The house: data flows one way, a package is used by its door alone, and what is heavy or prints stays in its room."""
 
 import ast
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import regsearch
 
-PACKAGE = Path(regsearch.__file__).parent
-
-# Each module may import those above it, and no other of ours.
-ORDER = [
-    "errors", "interrupt", "backend", "source", "fields", "layers", "optimizers", "penalties", "schedules", "problems",
-    "spec", "schema", "init", "randomness", "grid", "records", "ledger", "faults", "state", "stopping", "planted",
-    "datasets.data", "datasets.download", "datasets.archives", "datasets.named", "datasets.npz", "datasets.images",
-    "datasets.split", "datasets.catalogue", "datasets", "window", "shapes", "sizing", "dropout", "networks", "reference",
-    "convolution", "members", "members.layer", "members.kernels", "members.plain", "members.dropping",
-    "members.normalization", "population", "training", "jobs", "dispatch", "workers", "cluster", "shards", "how", "tuner",
-    "folder", "analysis.curves",
-    "analysis.response", "analysis.optimum", "analysis.best_lambda", "analysis.regression", "analysis.scaling",
-    "analysis.transfer", "analysis.mechanism", "analysis.stability", "analysis.verdict", "analysis.doubts",
-    "analysis.suggestion", "analysis.calibration", "growth", "figures", "figures.canvas", "figures.best_against_weights",
-    "figures.response_curves", "figures.regret_map", "figures.stability_map", "figures.penalty_share", "figures.exponents", "figures.gallery",
-    "report.tables", "report.workbook", "report.page", "report.build", "report.overview", "report", "readable", "tally", "progress", "study", "timing", "plan",
-    "slurm", "streams", "console", "options", "cli", "__main__",
+ROOT = Path(regsearch.__file__).parent
+FLOORS = [
+    {"errors", "randomness"}, {"spec"}, {"data", "analysis"}, {"grid"}, {"ledger"}, {"engine", "report"}, {"runner"},
+    {"study"}, {"cli"}, {"__init__", "__main__"},
 ]  # fmt: skip
+"""A room may import from those on the floors above it; rooms on one floor never see each other."""
+FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in sorted(ROOT.rglob("*.py"))}
 
 
-def imports(path):
-    """Every module of ours that a file imports, at any depth, and every other package."""
-    for node in ast.walk(ast.parse(path.read_text())):
+def room_of(module):
+    return module.partition(".")[0]
+
+
+def trees(*rooms):
+    for module, path in MODULES.items():
+        if not rooms or room_of(module) in rooms:
+            yield module, ast.parse(path.read_text())
+
+
+def imports(tree):
+    """Each import as (module, name): `from regsearch.data import Facts` is ("regsearch.data", "Facts")."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module == "regsearch":
-            yield from (f"regsearch.{alias.name}" for alias in node.names)
+            yield from ((alias.name, None) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            for alias in node.names:  # a name of the module, or a module of the package
-                inside = PACKAGE.parent.joinpath(*node.module.split("."), alias.name).with_suffix(".py")
-                yield f"{node.module}.{alias.name}" if inside.exists() else node.module
+            assert node.level == 0, "imports name the whole path"
+            yield from ((node.module, alias.name) for alias in node.names)
 
 
-def modules():
-    for path in sorted(PACKAGE.rglob("*.py")):
-        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
-        if name not in ("__init__", "analysis"):
-            yield name, path
+def ours(tree):
+    """Each import of ours as (room, rest of the path, name)."""
+    for module, name in imports(tree):
+        package, _, inside = module.partition(".")
+        if package == "regsearch":
+            room, _, rest = inside.partition(".") if inside else (name, "", "")
+            yield room, rest, name
 
 
-def test_every_module_has_its_place():
-    assert sorted(name for name, _ in modules()) == sorted(ORDER)
+def test_the_root_holds_the_rooms_and_nothing_else():
+    there = {path.name.removesuffix(".py") for path in ROOT.iterdir() if path.name != "__pycache__"}
+    assert there == set(FLOOR_OF)
+    assert len(there) <= 16
 
 
-def test_data_flows_one_way():
-    for name, path in modules():
-        for imported in imports(path):
-            if imported.startswith("regsearch."):
-                other = imported.removeprefix("regsearch.")
-                assert ORDER.index(other) < ORDER.index(name), f"{name} imports {other}"
+def test_no_module_imports_upwards():
+    for module, tree in trees():
+        here = room_of(module)
+        for room, _, _ in ours(tree):
+            if room != "__version__":
+                assert room == here or FLOOR_OF[room] < FLOOR_OF[here], f"{module} imports {room}"
 
 
-def test_only_the_rooms_that_train_import_keras():
+def test_a_package_is_used_by_its_door_alone():
+    doors = {
+        room: ast.parse((ROOT / room / "__init__.py").read_text()) for room in FLOOR_OF if (ROOT / room).is_dir()
+    }
+    offered = {
+        room: set(ast.literal_eval(node.value))
+        for room, tree in doors.items()
+        for node in tree.body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "__all__"
+    }
+    assert set(offered) == set(doors), "each door says what it offers"
+    for module, tree in trees():
+        for room, rest, name in ours(tree):
+            if room in doors and room != room_of(module):
+                assert not rest, f"{module} imports regsearch.{room}.{rest}"
+                assert name == room or name in offered[room], f"{module} imports {name} of {room}"
+
+
+def test_what_a_door_offers_somebody_uses():
+    """Attributes count too: `ledger.hold(…)` after `from regsearch import ledger`."""
+    used = set()
+    for module, tree in trees():
+        used |= {(room, name) for room, _, name in ours(tree) if room != room_of(module)}
+        aliases = {
+            alias.asname or alias.name: alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module == "regsearch"
+            for alias in node.names
+        }
+        used |= {
+            (aliases[node.value.id], node.attr)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in aliases
+        }
+    for room in FLOOR_OF:
+        if (ROOT / room).is_dir() and room != "cli":
+            names = set(__import__(f"regsearch.{room}", fromlist=["__all__"]).__all__)
+            assert not names - {name for package, name in used if package == room}, room
+
+
+def test_only_the_engine_and_the_keras_tuner_file_import_keras():
+    """Reading a folder of images aside."""
     heavy = {"tensorflow", "keras", "keras_tuner"}
-    found = {name for name, path in modules() if heavy & {imported.split(".")[0] for imported in imports(path)}}
-    assert found == {
-        "backend", "convolution", "datasets.images", "dropout", "members.layer", "members.kernels", "members.plain",
-        "members.dropping", "members.normalization", "networks", "population", "reference", "training", "tuner",
-    }  # fmt: skip
+    users = {module for module, tree in trees() if heavy & {name.partition(".")[0] for name, _ in imports(tree)}}
+    assert {module for module in users if room_of(module) != "engine"} == {"data.images", "runner.tuner"}
 
 
-def test_analysis_and_report_need_no_tensorflow():
-    code = "import sys, regsearch.report, regsearch.spec, regsearch.cli; assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
+@pytest.mark.parametrize("room", ["analysis", "report", "spec", "cli"])
+def test_no_tensorflow_where_nothing_is_trained(room):
+    code = f"import sys, regsearch.{room}; assert not {{'tensorflow', 'keras'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_only_the_command_line_prints_and_exits():
-    for name, path in modules():
-        called = {node.func.id for node in ast.walk(ast.parse(path.read_text()))
-                  if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}  # fmt: skip
-        assert name in ("cli",) or not called & {"print", "exit", "eval", "exec"}, name
+    """`print`, `click.echo`, Rich's console, `sys.exit` and `sys.stdout`, however they are imported."""
+    for module, tree in trees():
+        packages = {name.partition(".")[0] for name, _ in imports(tree)}
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        if room_of(module) not in ("cli", "__main__"):
+            assert not packages & {"click", "rich", "argparse"}, module
+            assert not names & {"print", "exit", "quit", "input"}, module
+            assert not attributes & {"exit", "_exit", "stdout"}, module
+        assert not names & {"eval", "exec"}, module
+
+
+def test_analysis_touches_no_files():
+    for module, tree in trees("analysis"):
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        assert not {name.partition(".")[0] for name, _ in imports(tree)} & {"pathlib", "os", "io", "shutil"}, module
+        assert "open" not in names, module

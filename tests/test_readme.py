@@ -19,9 +19,9 @@ from regsearch import data as datasets
 from regsearch.cli import main
 from regsearch.grid import costs as sizing
 from regsearch.ledger.records import Counts, Epoch, record_completed
-from regsearch.runner import Settings
 from regsearch.runner.cluster import Cluster
-from regsearch.runner.workers import Inline, Workers
+from regsearch.runner.site import ThisMachine
+from regsearch.runner.workers import use_this_process
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -34,13 +34,11 @@ def shell_lines():
             for line in block.splitlines()]  # fmt: skip
 
 
-def test_the_file_tree_is_that_of_the_package():
+def test_the_map_of_the_house_is_that_of_the_package():
     tree = README[README.index("regsearch/\n") :].split("```")[0]
     named = set(re.findall(r"[├└]── (\S+)", tree))
-    files = [path for ending in ("*.py", "*.html") for path in (ROOT / "regsearch").rglob(ending)]
-    there = {path.name for path in files if not path.name.startswith("__")}
-    there |= {f"{path.name}/" for path in (ROOT / "regsearch").iterdir() if path.is_dir() and path.name[0] != "_"}
-    assert named == there
+    paths = [path for path in (ROOT / "regsearch").iterdir() if not path.name.startswith("__")]
+    assert named == {f"{path.name}/" if path.is_dir() else path.name for path in paths}
 
 
 def test_ci_runs_the_test_command_as_the_readme_gives_it():
@@ -74,7 +72,7 @@ def test_programs_that_the_readme_names_are_there():
         assert list((ROOT / "tests").rglob(name)), name
 
 
-def made_up(_, job, *asked):
+def made_up(_, job, __):
     """In place of training: the best lambda is 0.03 at every width."""
     rng = np.random.default_rng(job.population.first.seed)
     counts = Counts(job.size.weights, job.size.penalised)
@@ -92,15 +90,15 @@ def test_every_command_of_the_readme_runs(tmp_path, monkeypatch):
 
     @contextmanager
     def pool(*_):
-        yield Workers(Inline(), 0, lambda: 1)
+        yield use_this_process(lambda: None)
 
     @contextmanager
-    def connected(_):
-        yield SimpleNamespace(device=lambda _: "CPU", count=lambda: 1, pool=pool)
+    def connect(*_):
+        yield SimpleNamespace(device="CPU", threads=1, count_processes=lambda _: 1, open_pool=pool)
 
     monkeypatch.setattr("regsearch.runner.work.train", made_up)
-    monkeypatch.setattr(Settings, "processes", lambda *_: 0)
-    monkeypatch.setattr(Cluster, "connected", connected)
+    monkeypatch.setattr(ThisMachine, "count_processes", lambda *_: 0)
+    monkeypatch.setattr(Cluster, "connect", connect)
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     shutil.copytree(STUDY / "sgd", tmp_path / "results" / "reference" / "study" / "sgd")
     monkeypatch.chdir(tmp_path)

@@ -11,10 +11,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from regsearch.cli.readable import duration, memory, short
+from regsearch.cli.output import format_bytes, format_duration, format_number
 from regsearch.grid import Cell
 from regsearch.ledger import Record, Trial
-from regsearch.runner import Reporter, Shares, Silent, Tally
+from regsearch.runner import Reporter, Shares, Tally
 
 WIDEST_BAR, NARROWEST_BAR = 40, 8
 REFRESHES_A_SECOND = 4
@@ -22,7 +22,7 @@ BETWEEN_LINES = 10.0
 """Seconds."""
 
 
-class Lines:
+class Lines(Reporter):
     """Plain lines for a batch log: every 10 seconds at first, then ever more seldom."""
 
     def __init__(self, console: Console) -> None:
@@ -37,7 +37,7 @@ class Lines:
         if name == self.downloading and done != total and now - self.shown < BETWEEN_LINES:
             return
         self.downloading, self.shown = name, now
-        self.line(f"downloading {name}: {_of(done, total)}")
+        self._print(f"downloading {name}: {_format_part(done, total)}")
 
     def start(self, cells: Sequence[Cell], finished: Sequence[Trial], expected: Shares) -> None:
         """Says what there is to do."""
@@ -45,7 +45,7 @@ class Lines:
         self.tally.grow(cells, finished, expected)
         if expected.trials:
             had = f", {len(finished)} of them in the ledger" if finished else ""
-            self.line(f"{len(cells)} trials{more}{had}: training {len(expected.trials)}")
+            self._print(f"{len(cells)} trials{more}{had}: training {len(expected.trials)}")
 
     def advance(self, records: Sequence[Record]) -> None:
         """Prints a line if the last is long enough ago, and at the end."""
@@ -56,20 +56,17 @@ class Lines:
             return
         self.shown = now
         trial = records[-1].trial
-        self.line(
-            f"{tally.done}/{tally.total} trials, {duration(tally.seconds)}, about "
-            f"{duration(tally.seconds_left or 0)} left (last: {trial.architecture} {trial.penalty})"
+        self._print(
+            f"{tally.done}/{tally.total} trials, {format_duration(tally.seconds)}, about "
+            f"{format_duration(tally.seconds_left or 0)} left (last: {trial.architecture} {trial.penalty})"
         )
 
-    def line(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         """Prints a line, whatever its length."""
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    def stop(self) -> None:
-        """Nothing is left to do."""
 
-
-class Display:
+class Display(Reporter):
     """A live display on a terminal, drawn in place and taken away at the end."""
 
     def __init__(self, console: Console) -> None:
@@ -84,13 +81,13 @@ class Display:
         if done == total:
             self.stop()
         elif self.live is None:
-            self._draw(lambda: downloading(*self.download_of, self.console.width))
+            self._draw(lambda: render_download(*self.download_of, self.console.width))
 
     def start(self, cells: Sequence[Cell], finished: Sequence[Trial], expected: Shares) -> None:
         """Draws it."""
         self.tally.grow(cells, finished, expected)
         if self.live is None and expected.trials:
-            self._draw(lambda: drawn(self.tally, self.console.width, self.console.height))
+            self._draw(lambda: render_run(self.tally, self.console.width, self.console.height))
 
     def advance(self, records: Sequence[Record]) -> None:
         """Takes a population in; the next refresh shows it."""
@@ -109,23 +106,23 @@ class Display:
         self.live.start()
 
 
-def downloading(name: str, done: int, total: int, width: int) -> Table:
+def render_download(name: str, done: int, total: int, width: int) -> Table:
     """A file, a bar and how much of it is here: in one line of any width."""
-    return _line(Text(f"downloading {name}"), Text(_of(done, total)), done, total, width)
+    return _render_line(Text(f"downloading {name}"), Text(_format_part(done, total)), done, total, width)
 
 
-def _of(done: int, total: int) -> str:
+def _format_part(done: int, total: int) -> str:
     """`11 MiB`, `5 of 11 MiB`."""
     if total in (0, done):
-        return memory(done)
-    return f"{done / 2**20:.0f} of {memory(total)}"
+        return format_bytes(done)
+    return f"{done / 2**20:.0f} of {format_bytes(total)}"
 
 
-def drawn(tally: Tally, width: int, height: int) -> RenderableType:
+def render_run(tally: Tally, width: int, height: int) -> RenderableType:
     """A line on the whole run and, where there is room, the best lambdas so far of the networks trained last."""
     room = height - 6  # the headline, the table's heading, what is above and below
     architectures = [name for name in tally.architectures if name in tally.recent[-room:]] if room > 0 else []
-    head = headline(tally, width)
+    head = render_headline(tally, width)
     if not architectures:
         return head
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left", title_style="")
@@ -133,21 +130,21 @@ def drawn(tally: Tally, width: int, height: int) -> RenderableType:
     for penalty in tally.penalties:
         table.add_column(escape(penalty), justify="right", no_wrap=True)
     for name in architectures:
-        table.add_row(escape(name), *(short(tally.best(name, penalty)) for penalty in tally.penalties))
+        table.add_row(escape(name), *(format_number(tally.best(name, penalty)) for penalty in tally.penalties))
     return Group(head, table)
 
 
-def headline(tally: Tally, width: int) -> Table:
+def render_headline(tally: Tally, width: int) -> Table:
     """The architecture trained last, a bar, trials, speed and time left: in one line of any width."""
-    left = "starting" if tally.seconds_left is None else f"{duration(tally.seconds_left)} left"
+    left = "starting" if tally.seconds_left is None else f"{format_duration(tally.seconds_left)} left"
     rate = tally.trials_a_second
     speed = f" · {rate:.0f} a second" if rate >= 10 else f" · {rate:.2g} a second" if tally.trained else ""
     facts = Text(f"{tally.done}/{tally.total} trials{speed} · {left}")
     name = Text(tally.recent[-1] if tally.trained and tally.recent else "")
-    return _line(name, facts, tally.done, tally.total, width)
+    return _render_line(name, facts, tally.done, tally.total, width)
 
 
-def _line(name: Text, facts: Text, done: int, total: int, width: int) -> Table:
+def _render_line(name: Text, facts: Text, done: int, total: int, width: int) -> Table:
     """A name, a bar where there is room for one, and facts."""
     bar = min(WIDEST_BAR, width - len(name) - len(facts) - 4)
     line = Table.grid(padding=(0, 1))
@@ -160,9 +157,10 @@ def _line(name: Text, facts: Text, done: int, total: int, width: int) -> Table:
     return line
 
 
-def reporter(console: Console, quiet: bool) -> Reporter:
+def make_reporter(quiet: bool, console: Console | None = None) -> Reporter:
     """The way to show progress that suits where stderr goes."""
     if quiet:
-        return Silent()
+        return Reporter()
+    console = console or Console(stderr=True)
     live = console.is_terminal and not console.is_dumb_terminal and console.file.isatty()
     return Display(console) if live else Lines(console)

@@ -1,16 +1,16 @@
 """What the commands print: tables for people, JSON for scripts, both on stdout."""
 
 import json
+import math
 import shutil
 import sys
 import textwrap
 from collections.abc import Container, Iterable
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-
-from regsearch.cli.readable import duration, memory, short
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +19,25 @@ if TYPE_CHECKING:
     from regsearch.report import Results
     from regsearch.runner import Plan
     from regsearch.study import Outcome
+
+
+def format_number(value: Any) -> str:
+    """A number with three digits, nothing for none."""
+    return "" if value is None or math.isnan(value) else f"{value:.3g}"
+
+
+def format_duration(seconds: float) -> str:
+    """`45 s`, `2 min 5 s`, `3 h 20 min`, `4 d 3 h`."""
+    whole = round(seconds)
+    for unit, size, part, smaller in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
+        if whole >= size:
+            return f"{whole // size} {unit} {whole % size // smaller} {part}"
+    return f"{whole} s"
+
+
+def format_bytes(size: int) -> str:
+    """`15 MiB`, `1.2 GiB`."""
+    return f"{size / 2**20:.0f} MiB" if size < 1000 * 2**20 else f"{size / 2**30:.1f} GiB"
 
 
 def print_table(header: list[str], rows: list[list[Any]], text: Container[str] = ()) -> None:
@@ -65,7 +84,7 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 
-def architectures(sizes: "dict[Architecture, Size]") -> list[dict[str, Any]]:
+def list_architectures(sizes: "dict[Architecture, Size]") -> list[dict[str, Any]]:
     """Each architecture with its weight counts, for JSON."""
     return [
         {
@@ -84,8 +103,9 @@ def print_plan(plan: "Plan", results: Path) -> None:
         ["architecture", "weights", "penalised", "trials", "finished", "populations", "members", "memory", "seconds"],
         [
             [
-                row.architecture.name, row.size.weights, row.size.penalised, row.trials, row.finished, row.populations,
-                row.members, memory(row.memory), "" if row.seconds is None else f"{row.seconds:.0f}",
+                row.architecture.name, row.size.weights, row.size.penalised, row.trials, row.finished,
+                row.populations, row.members, format_bytes(row.memory),
+                "" if row.seconds is None else f"{row.seconds:.0f}",
             ]
             for row in plan.rows
         ],
@@ -95,14 +115,13 @@ def print_plan(plan: "Plan", results: Path) -> None:
         click.echo("Nothing is missing, so a run would train nothing.")
         return
     where = f"on {plan.workers} workers ({plan.device})" if plan.workers else f"in one process ({plan.device})"
-    click.echo(f"{plan.populations} populations {where}, up to {memory(plan.memory)} of memory each")
-    click.echo(
-        f"About {duration(plan.seconds.total)}: {duration(plan.seconds.overhead)} to start and end; in all workers "
-        f"{duration(plan.seconds.compile)} of compiling, {duration(plan.seconds.train)} of training"
-    )
+    click.echo(f"{plan.populations} populations {where}, up to {format_bytes(plan.memory)} of memory each")
+    overhead, compiling, training, total = map(format_duration, astuple(plan.seconds))
+    in_workers = f"in all workers {compiling} of compiling, {training} of training"
+    click.echo(f"About {total}: {overhead} to start and end; {in_workers}")
 
 
-def plan_as_json(plan: "Plan") -> dict[str, Any]:
+def describe_plan(plan: "Plan") -> dict[str, Any]:
     """A plan for scripts; what was not measured, as nothing is missing, is null."""
     seconds = plan.seconds
     sizes = {row.architecture: row.size for row in plan.rows}
@@ -116,7 +135,7 @@ def plan_as_json(plan: "Plan") -> dict[str, Any]:
             "memory_bytes": row.memory,
             "train_seconds": row.seconds,
         }
-        for named, row in zip(architectures(sizes), plan.rows, strict=True)
+        for named, row in zip(list_architectures(sizes), plan.rows, strict=True)
     ]
     return {
         "trials": plan.trials,
@@ -143,7 +162,7 @@ def print_summary(report: "Results") -> None:
     axes = [name for name in ("learning_rate", "train_size") if table[name].nunique() > 1]
     rows = []
     for row in table.to_dict("records"):
-        best, low, high = (short(row[f"best_lambda{end}"]) for end in ("", "_low", "_high"))
+        best, low, high = (format_number(row[f"best_lambda{end}"]) for end in ("", "_low", "_high"))
         rows.append(
             [
                 row["architecture"],
@@ -151,8 +170,8 @@ def print_summary(report: "Results") -> None:
                 *(row[name] for name in axes),
                 row["penalty"],
                 row["status"],
-                f"{best} ({low} to {high})" if best else f"near {short(row['best_grid_lambda'])}",
-                f"{short(row['test_loss'])} ({short(row['test_loss_at_zero'])})",
+                f"{best} ({low} to {high})" if best else f"near {format_number(row['best_grid_lambda'])}",
+                f"{format_number(row['test_loss'])} ({format_number(row['test_loss_at_zero'])})",
             ]
         )
     named = [name.replace("_", " ") for name in axes]
@@ -166,13 +185,22 @@ def print_studies(studies: "pd.DataFrame") -> None:
     rows = [
         [
             row["study"], row["penalty"], row["learning_rate"], row["train_size"], row["points"], row["verdict"],
-            f"{row['exponent']:.2f}" if row["exponent"] == row["exponent"] else "",
-            f"{short(row['exponent_low'])} to {short(row['exponent_high'])}",
+            "" if math.isnan(row["exponent"]) else f"{row['exponent']:.2f}",
+            f"{format_number(row['exponent_low'])} to {format_number(row['exponent_high'])}",
         ]
         for row in studies.to_dict("records")
     ]  # fmt: skip
     header = ["study", "penalty", "learning rate", "train size", "networks", "verdict", "exponent", "95 %"]
     print_table(header, rows, text=["penalty", "verdict"])
+
+
+def print_datasets(rows: list[dict[str, Any]]) -> None:
+    """Prints the datasets that a spec may name."""
+    header = ["name", "image", "classes", "images", "test images", "source"]
+    columns = ("name", "image", "classes", "images", "test_images", "source")
+    shown = [{**row, "image": "×".join(map(str, row["image"] or ()))} for row in rows]
+    cells = [[row[column] for column in columns] for row in shown]
+    print_table(header, cells, text=["source"])
 
 
 def print_closing(outcome: "Outcome", results: Path) -> None:

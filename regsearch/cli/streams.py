@@ -37,7 +37,7 @@ class _Lenient:
 
 
 @contextmanager
-def writable() -> Iterator[None]:
+def open_streams() -> Iterator[None]:
     """Inside, stdout and stderr are there; what stderr does not take is lost, what stdout does not take is an error.
 
     Raises:

@@ -1,14 +1,16 @@
-"""A spec's dataset, whichever it is: its shape, held against what the spec asks, and its images."""
+"""A spec's dataset, whichever it is: what it holds, held against what the spec asks, and its images."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import NamedTuple
 
-from regsearch.data import download, images, named, npz, planted
-from regsearch.data.download import Watch
-from regsearch.data.kinds import Facts, Images, Refusal
-from regsearch.data.named import NAMED
+from regsearch.data import archives, images, npz, planted
+from regsearch.data.archives import NAMED
+from regsearch.data.download import Watch, find_cache
+from regsearch.data.kinds import Facts, Images, UnusableError
 from regsearch.errors import DatasetError
-from regsearch.spec import Dataset, Spec
+from regsearch.spec import DOWNLOADED, Dataset, Spec
 
 SOURCES = {
     "digits": "built into scikit-learn",
@@ -23,30 +25,53 @@ SOURCES = {
 """Where each dataset that a spec may name comes from."""
 
 
+def list_datasets() -> list[dict[str, object]]:
+    """Every dataset that a spec may name, and what is known of it without its files.
+
+    Returns:
+        Of each its `name`, the shape of an `image`, its `classes`, the `images` that data are drawn from, the
+        `test_images` of its own test set, its `source`, and the folder in the `cache` that a download is kept in.
+    """
+    return [
+        {
+            "name": name,
+            "image": facts and list(facts.image),
+            "classes": facts and facts.outputs,
+            "images": facts and facts.pool,
+            "test_images": facts and facts.test,
+            "source": source,
+            "cache": str(find_cache() / name) if name in DOWNLOADED else None,
+        }
+        for name, source in SOURCES.items()
+        for facts in [NAMED.get(name)]
+    ]
+
+
 def describe(spec: Spec) -> Facts:
     """What the spec's dataset holds, held against what the spec asks of it. Downloads nothing.
+
+    While files stay as they are, this and `load` read them once a process, however often they are called.
 
     Raises:
         DatasetError: a file cannot be used, or there are too few images.
     """
     dataset = spec.dataset
-    if dataset.name == "planted":
-        return _planted(dataset)
-    found = _shape(spec)
-    if found.loss == "squared_error" and dataset.label_noise:
+    with _errors_of(spec):
+        facts = _find_source(dataset).describe()
+    if facts.loss == "squared_error" and dataset.label_noise:
         message = f"expected no label_noise with targets that are numbers, got {dataset.label_noise:g}"
         raise DatasetError(spec.problem(("dataset", "label_noise"), message))
-    asked = dataset.validation + (0 if found.test else dataset.test)
+    beside = dataset.validation + (0 if facts.test else dataset.test)
     for index, train in enumerate(spec.train_sizes()):
-        if train + asked > found.pool:
-            where = ("grid", "train_sizes", index) if spec.grid.train_sizes else ("dataset", "train")
-            parts = "train + validation" if found.test else "train + validation + test"
-            message = f"expected {parts} of at most {found.pool} images in {dataset.name}, got {train + asked}"
-            raise DatasetError(spec.problem(where, message))
-    if found.test and dataset.test > found.test:
-        message = f"expected at most the {found.test} test images of {dataset.name}, got {dataset.test}"
+        if train + beside > facts.pool:
+            location = ("grid", "train_sizes", index) if spec.grid.train_sizes else ("dataset", "train")
+            parts = "train + validation" if facts.test else "train + validation + test"
+            message = f"expected {parts} of at most {facts.pool} images in {dataset.name}, got {train + beside}"
+            raise DatasetError(spec.problem(location, message))
+    if facts.test and dataset.test > facts.test:
+        message = f"expected at most the {facts.test} test images of {dataset.name}, got {dataset.test}"
         raise DatasetError(spec.problem(("dataset", "test"), message))
-    return found
+    return facts
 
 
 def load(spec: Spec, watch: Watch | None = None) -> Images | None:
@@ -62,59 +87,55 @@ def load(spec: Spec, watch: Watch | None = None) -> Images | None:
     Raises:
         DatasetError: it cannot be had.
     """
-    dataset = spec.dataset
-    if dataset.name == "planted":
-        return None
-    if dataset.name == "digits":
-        return named.digits()
-    path = _path(dataset)
-    refuse = Refusal(spec, "name" if path is None else "path", path)
-    if dataset.name in NAMED:
-        return named.load(dataset.name, path, refuse, watch)
-    assert path is not None, "the spec requires a path"
-    if dataset.name == "npz":
-        return npz.load(path, refuse)
-    assert dataset.size is not None, "the spec requires a size with images"
-    return images.load(path, dataset.size, dataset.color, refuse)
+    with _errors_of(spec):
+        return _find_source(spec.dataset).load(watch)
 
 
 def resolve_path(spec: Spec) -> Spec:
     """The spec with the path of its dataset in full, so that it names the same file wherever it is read."""
-    path = _path(spec.dataset)
+    path = _find_path(spec.dataset)
     if path is None:
         return spec
     return spec.model_copy(update={"dataset": spec.dataset.model_copy(update={"path": str(path.absolute())})})
 
 
-def _shape(spec: Spec) -> Facts:
-    """What a dataset that is not drawn holds."""
-    dataset, path = spec.dataset, _path(spec.dataset)
-    refuse = Refusal(spec, "path", path)
-    if dataset.name in NAMED:
-        if path is not None:
-            download.given(dataset.name, path, refuse)
-        return NAMED[dataset.name]
+class Source(NamedTuple):
+    """How a dataset is described and loaded."""
+
+    describe: Callable[[], Facts]
+    load: Callable[[Watch | None], Images | None]
+
+
+def _find_source(dataset: Dataset) -> Source:
+    name, path, size, color = dataset.name, _find_path(dataset), dataset.size, dataset.color
+    if name == "planted":
+        exponent = dataset.exponent
+        assert exponent is not None, "the spec requires an exponent of planted data"
+        return Source(lambda: planted.describe(exponent), lambda _: None)
+    if name in NAMED:
+        return Source(lambda: archives.describe(name, path), lambda watch: archives.load(name, path, watch))
     assert path is not None, "the spec requires a path"
-    if dataset.name == "npz":
-        return npz.shape(path, refuse)
-    assert dataset.size is not None, "the spec requires a size with images"
-    return images.shape(path, dataset.size, dataset.color, refuse)
+    if name == "npz":
+        return Source(lambda: npz.describe(path), lambda _: npz.load(path))
+    assert size is not None, "the spec requires a size with images"
+    return Source(lambda: images.describe(path, size, color), lambda _: images.load(path, size, color))
 
 
-def _path(dataset: Dataset) -> Path | None:
+def _find_path(dataset: Dataset) -> Path | None:
     if dataset.path is None:
         return None
-    path = Path(dataset.path)
+    with suppress(RuntimeError):  # no such user
+        return Path(dataset.path).expanduser()
+    return Path(dataset.path)
+
+
+@contextmanager
+def _errors_of(spec: Spec) -> Iterator[None]:
+    """Turns what is wrong with a dataset into an error of the spec's line that names it."""
     try:
-        return path.expanduser()
-    except RuntimeError:  # no such user
-        return path
-
-
-def _planted(dataset: Dataset) -> Facts:
-    """At width 1; the data are drawn anew for every seed, as many as are asked for."""
-    assert dataset.exponent is not None, "the spec requires an exponent of planted data"
-    channels, targets = planted.sizes(dataset.exponent, 1)
-    widening: Literal["channels", "targets"] = "targets" if dataset.exponent < 0 else "channels"
-    image = (planted.SIDE, planted.SIDE, channels)
-    return Facts(image, targets, 2**31, 2**31, "planted", "squared_error", widening)
+        yield
+    except UnusableError as error:
+        path = _find_path(spec.dataset)
+        key, subject = ("name", error.path) if path is None else ("path", error.path or path)
+        message = f"{f'{subject}: ' if subject else ''}expected {error.expected}, got {error.got}"
+        raise DatasetError(spec.problem(("dataset", key), message)) from None

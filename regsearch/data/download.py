@@ -3,15 +3,15 @@
 Every file is known by its checksum, wherever it lies, so that a damaged one is never read.
 """
 
-import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from regsearch.data.kinds import Refusal
+from regsearch.data.kinds import UnusableError
+from regsearch.data.memory import hash_file, stamp
 
-FOLDER = "REGSEARCH_DATA"
+CACHE_VARIABLE = "REGSEARCH_DATA"
 """The environment's variable that names the cache's folder."""
 BYTES_AT_ONCE = 2**18
 
@@ -27,7 +27,7 @@ class File:
         name: in the cache.
         url: where it comes from.
         checksum: its algorithm and digest, `sha256:…`.
-        in_keras: where Keras's own cache may have it already.
+        in_keras: where Keras's place cache may have it already.
     """
 
     name: str
@@ -40,29 +40,22 @@ _GOOGLE = "https://storage.googleapis.com/tensorflow/tf-keras-datasets"
 _TORONTO = "https://www.cs.toronto.edu/~kriz"
 
 
-def _fashion(name: str, md5: str) -> File:
-    return File(name, f"{_GOOGLE}/{name}", f"md5:{md5}", (f"fashion-mnist/{name}",))
+def _google(name: str, checksum: str, in_keras: str = "") -> File:
+    return File(name, f"{_GOOGLE}/{name}", checksum, (f"{in_keras}{name}",))
 
 
 def _cifar(number: int, python: str, sha256: str) -> File:
-    name, kept = f"cifar-{number}-python.tar.gz", f"cifar-{number}-{python}"
-    return File(name, f"{_TORONTO}/{name}", f"sha256:{sha256}", (f"{kept}-target_archive", f"{kept}.tar.gz"))
+    name, in_keras = f"cifar-{number}-python.tar.gz", f"cifar-{number}-{python}"
+    return File(name, f"{_TORONTO}/{name}", f"sha256:{sha256}", (f"{in_keras}-target_archive", f"{in_keras}.tar.gz"))
 
 
 FILES: dict[str, tuple[File, ...]] = {
-    "mnist": (
-        File(
-            "mnist.npz",
-            f"{_GOOGLE}/mnist.npz",
-            "sha256:731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
-            ("mnist.npz",),
-        ),
-    ),
+    "mnist": (_google("mnist.npz", "sha256:731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"),),
     "fashion_mnist": (
-        _fashion("train-images-idx3-ubyte.gz", "8d4fb7e6c68d591d4c3dfef9ec88bf0d"),
-        _fashion("train-labels-idx1-ubyte.gz", "25c81989df183df01b3e8a0aad5dffbe"),
-        _fashion("t10k-images-idx3-ubyte.gz", "bef4ecab320f06d8554ea6380940ec79"),
-        _fashion("t10k-labels-idx1-ubyte.gz", "bb300cfdad3c16e7a12a480ee83cd310"),
+        _google("train-images-idx3-ubyte.gz", "md5:8d4fb7e6c68d591d4c3dfef9ec88bf0d", "fashion-mnist/"),
+        _google("train-labels-idx1-ubyte.gz", "md5:25c81989df183df01b3e8a0aad5dffbe", "fashion-mnist/"),
+        _google("t10k-images-idx3-ubyte.gz", "md5:bef4ecab320f06d8554ea6380940ec79", "fashion-mnist/"),
+        _google("t10k-labels-idx1-ubyte.gz", "md5:bb300cfdad3c16e7a12a480ee83cd310", "fashion-mnist/"),
     ),
     "cifar10": (_cifar(10, "batches-py", "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"),),
     "cifar100": (_cifar(100, "python", "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7"),),
@@ -70,96 +63,92 @@ FILES: dict[str, tuple[File, ...]] = {
 """Each dataset's files, with the checksums of Keras 3.15's source and, of Fashion-MNIST, of its authors' README."""
 
 
-def cache() -> Path:
+def find_cache() -> Path:
     """The folder that downloads are kept in: `$REGSEARCH_DATA`, or else in the user's folder for caches."""
-    if named := os.environ.get(FOLDER):
-        return Path(named).expanduser()
+    if folder := os.environ.get(CACHE_VARIABLE):
+        return Path(folder).expanduser()
     import pooch
 
     return Path(pooch.os_cache("regsearch"))
 
 
-def fetched(dataset: str, refuse: Refusal, watch: Watch | None = None) -> list[Path]:
+def fetch(dataset: str, watch: Watch | None = None) -> list[Path]:
     """A dataset's files: from the cache, from Keras's cache or, once, by download.
 
     Args:
         dataset: its name.
-        refuse: makes the error.
         watch: told of a download as it goes on.
 
     Raises:
-        DatasetError: a file cannot be had; what was there before is left as it was, and nothing half done.
+        UnusableError: a file cannot be had; what was there before is left as it was, and nothing half done.
     """
-    return [_here(dataset, file) or _downloaded(dataset, file, refuse, watch) for file in FILES[dataset]]
+    return [_find(dataset, file) or _download(dataset, file, watch) for file in FILES[dataset]]
 
 
-def given(dataset: str, path: Path, refuse: Refusal) -> list[Path]:
+def check(dataset: str, path: Path) -> list[Path]:
     """A dataset's files at a path of the user's: the file, or the folder of them where there are several.
 
     Raises:
-        DatasetError: one is not there, or is not the file it should be.
+        UnusableError: one is not there, or is not the file it should be.
     """
     files = FILES[dataset]
     paths = [path] if len(files) == 1 else [path / file.name for file in files]
     if len(files) > 1 and not path.is_dir():
         names = ", ".join(file.name for file in files)
-        raise refuse(f"the folder of {names}", "a file" if path.exists() else "nothing there")
-    for file, at in zip(files, paths, strict=True):
-        if not at.is_file():  # to open a pipe would wait for its writer
-            found = "nothing there" if not at.exists() else "a folder" if at.is_dir() else "no regular file"
-            raise refuse(f"the file {file.name} of {dataset}", found, at)
+        raise UnusableError(f"the folder of {names}", "a file" if path.exists() else "nothing there")
+    for file, place in zip(files, paths, strict=True):
+        if not place.is_file():  # to open a pipe would wait for its writer
+            kind = "nothing there" if not place.exists() else "a folder" if place.is_dir() else "no regular file"
+            raise UnusableError(f"the file {file.name} of {dataset}", kind, place)
         try:
-            right = _matches(at, file)
+            whole = _is_whole(place, file)
         except OSError as error:
-            raise refuse("a readable file", error.strerror or str(error), at) from None
-        if not right:
+            raise UnusableError("a readable file", error.strerror or str(error), place) from None
+        if not whole:
             expected = f"{file.name} as {file.url} has it, with the checksum {file.checksum}"
-            raise refuse(expected, "another file, or a damaged one", at)
+            raise UnusableError(expected, "another file, or a damaged one", place)
     return paths
 
 
-def _here(dataset: str, file: File) -> Path | None:
+def _find(dataset: str, file: File) -> Path | None:
     """Where this machine has a file already, whole."""
     keras = Path(os.environ.get("KERAS_HOME") or Path("~", ".keras")).expanduser() / "datasets"
-    for path in (cache() / dataset / file.name, *(keras / name for name in file.in_keras)):
+    for path in (find_cache() / dataset / file.name, *(keras / name for name in file.in_keras)):
         try:
-            if path.is_file() and _matches(path, file):
+            if path.is_file() and _is_whole(path, file):
                 return path
         except OSError:  # a file that cannot be read is as good as none
             continue
     return None
 
 
-def _matches(path: Path, file: File) -> bool:
+def _is_whole(path: Path, file: File) -> bool:
     algorithm, digest = file.checksum.split(":")
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, algorithm).hexdigest() == digest
+    return hash_file(stamp(path), algorithm) == digest
 
 
-def _downloaded(dataset: str, file: File, refuse: Refusal, watch: Watch | None) -> Path:
+def _download(dataset: str, file: File, watch: Watch | None) -> Path:
     """Fetches a file into the cache; a second process waits for the first, and finds it there."""
     import pooch
     import requests
     from filelock import FileLock
 
     pooch.get_logger().setLevel("WARNING")
-    folder = cache() / dataset
+    folder = find_cache() / dataset
     expected = f"the dataset {dataset} from the cache ({folder}) or by download of {file.url}"
     whole = f"the folder of its {len(FILES[dataset])} files" if len(FILES[dataset]) > 1 else "the file"
     elsewhere = f"download it elsewhere and name {whole} by dataset.path"
     headers = {"Accept-Encoding": "identity"}  # else a .gz might be unpacked on its way
     bar = _Bar(file.name, watch)
-    fetch = pooch.HTTPDownloader(progressbar=bar, chunk_size=BYTES_AT_ONCE, headers=headers)
+    downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=BYTES_AT_ONCE, headers=headers)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
-            if found := _here(dataset, file):
-                return found
-            for left in folder.glob(
-                "tmp????????"
-            ):  # by a process that was killed; the lock says that no other writes
-                left.unlink()
-            return Path(pooch.retrieve(file.url, file.checksum, file.name, folder, downloader=fetch))
+            if path := _find(dataset, file):
+                return path
+            for rest in folder.glob("tmp????????"):  # by a process that was killed: the lock says that none writes
+                rest.unlink()
+            return Path(pooch.retrieve(file.url, file.checksum, file.name, folder, downloader=downloader))
     except requests.HTTPError as error:
         got = f"{error.response.status_code} {error.response.reason} from the server. Try later, or {elsewhere}"
     except requests.Timeout:
@@ -168,18 +157,18 @@ def _downloaded(dataset: str, file: File, refuse: Refusal, watch: Watch | None) 
         if bar.done or isinstance(error, requests.exceptions.ChunkedEncodingError):
             got = f"a download that was cut short. Run the same command again, or {elsewhere}"
         else:
-            got = f"no connection ({_cause(error)}). Check the network, or {elsewhere}"
+            got = f"no connection ({_word_cause(error)}). Check the network, or {elsewhere}"
     except ValueError:
         got = (
-            f"a file with another checksum than {file.checksum}: damaged on its way, or changed. "
-            f"It was thrown away. Run the same command again, or {elsewhere}"
+            f"a file with another checksum than {file.checksum}: damaged on its way, or changed. It was thrown away. "
         )
+        got += f"Run the same command again, or {elsewhere}"
     except OSError as error:
-        got = f"{error.strerror or error}. Make room, or name a folder that can be written in ${FOLDER}"
-    raise refuse(expected, got)
+        got = f"{error.strerror or error}. Make room, or name a folder that can be written in ${CACHE_VARIABLE}"
+    raise UnusableError(expected, got)
 
 
-def _cause(error: BaseException) -> str:
+def _word_cause(error: BaseException) -> str:
     """The words of the error at the root of one that wraps others."""
     while error.__context__ is not None:
         error = error.__context__
@@ -190,14 +179,13 @@ class _Bar:
     """A progress bar as pooch takes them, which hands on what it is told."""
 
     def __init__(self, name: str, watch: Watch | None) -> None:
-        self.name, self.watch = name, watch
+        self.name, self.watch = name, watch or (lambda *_: None)
         self.total = self.done = 0
 
     def update(self, more: int) -> None:
         """So many bytes more are here; the last chunk counts in full."""
         self.done = min(self.done + more, self.total) if self.total else self.done + more
-        if self.watch is not None:
-            self.watch(self.name, self.done, self.total)
+        self.watch(self.name, self.done, self.total)
 
     def reset(self) -> None:
         """Pooch counts anew at the end, from the size that the server gave."""
@@ -205,5 +193,4 @@ class _Bar:
 
     def close(self) -> None:
         """The file is here."""
-        if self.watch is not None:
-            self.watch(self.name, self.done, self.done)
+        self.watch(self.name, self.done, self.done)

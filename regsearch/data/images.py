@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from regsearch.data.kinds import Facts, Images, Kept, Refusal
+from regsearch.data.kinds import Facts, Images, Kept, UnusableError
+from regsearch.data.memory import Stamp, hash_file, recall_images, stamp
 
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 """What Keras reads; other files it passes by."""
@@ -26,140 +27,130 @@ class Listing:
     Attributes:
         folder: the folder.
         classes: the class folders' names, in the order of their labels.
-        files: paths of the images from the folder on, with size and time of change, in order.
+        files: the images' stamps, in order.
     """
 
     folder: Path
     classes: tuple[str, ...]
-    files: tuple[tuple[str, int, int], ...]
+    files: tuple[Stamp, ...]
 
 
-def shape(folder: Path, size: tuple[int, int], color: str, refuse: Refusal) -> Facts:
+def describe(folder: Path, size: tuple[int, int], color: str) -> Facts:
     """What the folder holds; its content is told by a digest of its files' bytes and names. Decodes nothing.
 
     Args:
         folder: of a folder for each class, or of `train/` and, if wanted, `test/` with such folders.
         size: what images are resized to, (height, width).
         color: `rgb` or `grayscale`.
-        refuse: makes the error.
 
     Raises:
-        DatasetError: a folder or file is missing, empty or unreadable.
+        UnusableError: a folder or file is missing, empty or unreadable.
     """
-    listings = _listings(folder, refuse)
+    listings = _list_parts(folder)
     try:
-        digest = _digest(listings, size, color)
+        digest = _hash_listings(listings, size, color)
     except OSError as error:
-        raise refuse("a readable image", error.strerror or str(error), Path(error.filename)) from None
+        raise UnusableError("a readable image", error.strerror or str(error), Path(error.filename)) from None
     counts = [len(listing.files) for listing in listings]
-    return Facts(
-        image=(*size, CHANNELS[color]),
-        outputs=len(listings[0].classes),
-        pool=counts[0],
-        test=sum(counts[1:]),
-        content=f"images-{digest}",
-        kept_bytes=1,
-    )
+    image, classes = (*size, CHANNELS[color]), len(listings[0].classes)
+    return Facts(image, classes, counts[0], sum(counts[1:]), f"images-{digest}", kept_bytes=1)
 
 
-def load(folder: Path, size: tuple[int, int], color: str, refuse: Refusal) -> Images:
-    """The images, resized (bilinearly) and rounded to bytes; see `shape`.
+def load(folder: Path, size: tuple[int, int], color: str) -> Images:
+    """The images, resized (bilinearly) and rounded to bytes; see `describe`.
 
     Raises:
-        DatasetError: as `shape`, or an image is broken.
+        UnusableError: as `describe`, or an image is broken.
     """
-    listings = _listings(folder, refuse)
-    parts = [_decoded(listing, size, color, refuse) for listing in listings]
-    return Images(parts[0], parts[1] if len(parts) == 2 else None, len(listings[0].classes))
+    listings = _list_parts(folder)
+
+    def read() -> Images:
+        pool, *test = [_decode(listing, size, color) for listing in listings]
+        return Images(pool, test[0] if test else None, len(listings[0].classes))
+
+    return recall_images((listings, size, color), read)
 
 
-def _listings(folder: Path, refuse: Refusal) -> tuple[Listing, ...]:
+def _list_parts(folder: Path) -> tuple[Listing, ...]:
     """The pool and, where there is one, the test set."""
-    inside = _folders(folder, refuse)
-    if "train" not in inside or not set(inside) <= {"train", "test"}:
-        return (_listing(folder, inside, refuse),)
-    parts = [folder / name for name in ("train", "test") if name in inside]
-    listings = tuple(_listing(part, _folders(part, refuse), refuse) for part in parts)
-    for other in listings[1:]:
-        if differing := sorted(set(listings[0].classes) ^ set(other.classes)):
-            raise refuse("the same classes in train/ and test/", f"{', '.join(differing[:10])} in one of them alone")
+    names = _list_folders(folder)
+    if "train" not in names or not set(names) <= {"train", "test"}:
+        return (_list_images(folder, names),)
+    parts = [folder / name for name in ("train", "test") if name in names]
+    listings = tuple(_list_images(part, _list_folders(part)) for part in parts)
+    if differing := sorted(set(listings[0].classes) ^ set(listings[-1].classes)):
+        words = f"{', '.join(differing[:10])} in one of them alone"
+        raise UnusableError("the same classes in train/ and test/", words)
     return listings
 
 
-def _folders(folder: Path, refuse: Refusal) -> list[str]:
+def _list_folders(folder: Path) -> list[str]:
     """The names of the folders in a folder, in order, as Keras takes them for classes."""
     try:
         return sorted(item.name for item in folder.iterdir() if item.is_dir() and not item.name.startswith("."))
     except OSError as error:
-        raise refuse("a folder with a folder of images for each class", error.strerror or "", folder) from None
+        expected = "a folder with a folder of images for each class"
+        raise UnusableError(expected, error.strerror or "", folder) from None
 
 
-def _listing(folder: Path, classes: Sequence[str], refuse: Refusal) -> Listing:
+def _list_images(folder: Path, classes: Sequence[str]) -> Listing:
     """The images of each class, in Keras's order."""
     if len(classes) < 2:
-        found = f"only the folder {classes[0]}" if classes else "none"
-        raise refuse("a folder of images for each of at least two classes", found, folder)
-    files = []
+        got = f"only the folder {classes[0]}" if classes else "none"
+        raise UnusableError("a folder of images for each of at least two classes", got, folder)
+    files: list[Stamp] = []
     for name in classes:
-        walked = sorted(os.walk(folder / name), key=lambda at: at[0])
-        images = [Path(root, file) for root, _, inside in walked for file in sorted(inside)]
-        images = [path for path in images if path.name.lower().endswith(ENDINGS)]
+        walked = [(root, sorted(names)) for root, _, names in sorted(os.walk(folder / name))]
+        images = [Path(root, file) for root, names in walked for file in names if file.lower().endswith(ENDINGS)]
         if not images:
-            raise refuse(f"images ({', '.join(ENDINGS)}) in the folder of a class", "none", folder / name)
+            raise UnusableError(f"images ({', '.join(ENDINGS)}) in the folder of a class", "none", folder / name)
         for path in images:
             try:
-                facts = path.stat()
+                files.append(stamp(path))
             except OSError as error:
-                raise refuse("a readable image", error.strerror or "", path) from None
-            files.append((str(path.relative_to(folder)), facts.st_size, facts.st_mtime_ns))
+                raise UnusableError("a readable image", error.strerror or "", path) from None
     return Listing(folder, tuple(classes), tuple(files))
 
 
 @lru_cache(maxsize=4)
-def _digest(listings: tuple[Listing, ...], size: tuple[int, int], color: str) -> str:
+def _hash_listings(listings: tuple[Listing, ...], size: tuple[int, int], color: str) -> str:
     """Sixteen digits that stand for every image's bytes and name, and for what is made of it; once a process."""
     digest = hashlib.sha256(f"{size[0]}x{size[1]} {color}".encode())
     for number, listing in enumerate(listings):
-        for name, *_ in listing.files:
-            with (listing.folder / name).open("rb") as stream:
-                content = hashlib.file_digest(stream, "sha256").hexdigest()
-            digest.update(f"\n{number} {Path(name).as_posix()} {content}".encode(errors="surrogateescape"))
+        for file in listing.files:
+            name = Path(file[0]).relative_to(listing.folder).as_posix()
+            digest.update(f"\n{number} {name} {hash_file(file)}".encode(errors="surrogateescape"))
     return digest.hexdigest()[:16]
 
 
-def _decoded(listing: Listing, size: tuple[int, int], color: str, refuse: Refusal) -> Kept:
+def _decode(listing: Listing, size: tuple[int, int], color: str) -> Kept:
     """One folder's images (n, height, width, channels) and labels (n,)."""
     import keras
     import tensorflow as tf
 
     images = np.empty((len(listing.files), *size, CHANNELS[color]), np.uint8)
     labels = np.empty(len(listing.files), np.int32)
-    found = keras.utils.image_dataset_from_directory(
-        listing.folder,
-        class_names=list(listing.classes),
-        color_mode=color,
-        image_size=size,
-        batch_size=AT_ONCE,
-        shuffle=False,
-        verbose=False,
-    )
-    at = 0
+    batches = keras.utils.image_dataset_from_directory(
+        listing.folder, class_names=list(listing.classes), color_mode=color, image_size=size, batch_size=AT_ONCE,
+        shuffle=False, verbose=False,
+    )  # fmt: skip
+    start = 0
     try:
-        for x, y in found.as_numpy_iterator():
-            images[at : at + len(x)] = np.rint(x)
-            labels[at : at + len(x)] = y
-            at += len(x)
+        for x, y in batches.as_numpy_iterator():
+            images[start : start + len(x)] = np.rint(x)
+            labels[start : start + len(x)] = y
+            start += len(x)
     except tf.errors.OpError:
-        path, reason = _broken(listing, CHANNELS[color], tf)
-        raise refuse("an image that Keras can read", reason, path) from None
+        path, reason = _find_broken(listing, CHANNELS[color], tf)
+        raise UnusableError("an image that Keras can read", reason, path) from None
     return images, labels
 
 
-def _broken(listing: Listing, channels: int, tf: Any) -> tuple[Path, str]:
+def _find_broken(listing: Listing, channels: int, tf: Any) -> tuple[Path, str]:
     """The first image that cannot be decoded, and why; Keras itself does not say which it was."""
-    for name, *_ in listing.files:
+    for path, *_ in listing.files:
         try:
-            tf.io.decode_image(tf.io.read_file(str(listing.folder / name)), channels, expand_animations=False)
+            tf.io.decode_image(tf.io.read_file(path), channels, expand_animations=False)
         except tf.errors.OpError as error:
-            return listing.folder / name, f"a broken one ({str(error.message).partition(' [Op')[0][:200]})"
+            return Path(path), f"a broken one ({str(error.message).partition(' [Op')[0][:200]})"
     return listing.folder, "one that could not be read, and can be read again now"

@@ -7,9 +7,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from regsearch.errors import DatasetError
-from regsearch.spec import Spec
-
 Arrays = tuple[NDArray[np.float32], NDArray[np.int32] | NDArray[np.float32]]
 """Images ready to train on, and their labels or targets."""
 Kept = tuple[NDArray[np.uint8] | NDArray[np.float32], NDArray[np.int32] | NDArray[np.float32]]
@@ -44,7 +41,7 @@ class Facts:
     kept_bytes: int = 4
 
     def for_width(self, width: int | None) -> "Facts":
-        """The shape that a network of this width sees."""
+        """What a network of this width sees."""
         if self.widening is None or width is None:
             return self
         if self.widening == "targets":
@@ -59,7 +56,7 @@ class Images:
     Attributes:
         pool: images (n, height, width, channels), bytes from 0 to 255 or floats as they are meant; with labels
             (n,) from 0, or targets (n, q).
-        test: the dataset's own test set, likewise; None where it has none.
+        test: the dataset's own test set in the same form; None where it has none.
         outputs: the number of classes, or of targets where they are numbers.
         loss: the data loss that goes with its targets.
     """
@@ -81,34 +78,28 @@ class Split:
     loss: Loss = "cross_entropy"
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """Makes the errors about a spec's dataset.
+@dataclass(eq=False)
+class UnusableError(Exception):
+    """A dataset cannot be had or trained on; `describe` and `load` make of it an error of the spec's line.
 
     Attributes:
-        spec: the study.
-        key: of the dataset, that the errors are about.
-        at: the file or folder that they are about; None where there is none.
+        expected: what should be there.
+        got: what is there instead.
+        path: the file or folder that is meant; None for the one that the spec names.
     """
 
-    spec: Spec
-    key: str
-    at: Path | None = None
-
-    def __call__(self, expected: str, got: str, at: Path | None = None) -> DatasetError:
-        """The error of what was expected and what was found, where."""
-        about = at or self.at
-        where = "" if about is None else f"{about}: "
-        return DatasetError(self.spec.problem(("dataset", self.key), f"{where}expected {expected}, got {got}"))
+    expected: str
+    got: str
+    path: Path | None = None
 
 
-def kept(images: NDArray[Any]) -> NDArray[np.uint8] | NDArray[np.float32]:
+def pack(images: NDArray[Any]) -> NDArray[np.uint8] | NDArray[np.float32]:
     """Images in the form they are kept: with a channel axis, bytes as bytes and all else in single precision."""
     images = images.reshape(*images.shape[:3], -1)
     return images if images.dtype == np.uint8 else images.astype(np.float32, copy=False)
 
 
-def scaled(images: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+def scale(images: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
     """Kept images in the form that is trained on: bytes from 0..255 to 0..1, floats as they are."""
     if images.dtype == np.uint8:
         return np.divide(images, np.float32(255), dtype=np.float32)

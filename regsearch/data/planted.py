@@ -9,7 +9,8 @@ the best λ·Σw² has λ = 1/(n·q·τ²) on average: there the penalty is the 
 import numpy as np
 from numpy.typing import NDArray
 
-from regsearch.randomness import NOISE, SPLIT, START, stream
+from regsearch.data.kinds import Facts
+from regsearch.randomness import NOISE, SPLIT, START, make_stream
 
 Pair = tuple[NDArray[np.float32], NDArray[np.float32]]
 
@@ -20,20 +21,21 @@ FEATURES = 64
 """1/τ² where τ does not follow the width."""
 
 
-def sizes(exponent: int, width: int) -> tuple[int, int]:
-    """Channels and targets (C, q) at a width: it widens the targets for the exponent −1, else the images."""
+def describe(exponent: int) -> Facts:
+    """What a draw holds at width 1: as many images as are asked for."""
+    channels, targets = count_channels_and_targets(exponent, 1)
+    image, many = (SIDE, SIDE, channels), 2**31
+    return Facts(image, targets, many, many, "planted", "squared_error", "targets" if exponent < 0 else "channels")
+
+
+def count_channels_and_targets(exponent: int, width: int) -> tuple[int, int]:
+    """C and q at a width: it widens the targets for the exponent −1, else the images."""
     return (CHANNELS, width) if exponent < 0 else (width, 1)
 
 
-def variance(exponent: int, width: int) -> float:
+def compute_variance(exponent: int, width: int) -> float:
     """τ²: 1/p for the exponent 1, so that ‖B‖ does not grow with p; else the same at every width."""
     return 1 / (SIDE**2 * width) if exponent > 0 else 1 / FEATURES
-
-
-def best_lambda(exponent: int, width: int, train_size: int) -> float:
-    """The best λ of λ·Σw² under the mean squared error, on average over draws of the problem."""
-    _, targets = sizes(exponent, width)
-    return 1 / (train_size * targets * variance(exponent, width))
 
 
 def draw(exponent: int, width: int, seed: int, validation: int, test: int, train: int) -> tuple[Pair, Pair, Pair]:
@@ -41,7 +43,7 @@ def draw(exponent: int, width: int, seed: int, validation: int, test: int, train
 
     Args:
         exponent: of the best lambda against the number of weights: 1, 0 or −1.
-        width: see `sizes`.
+        width: see `count_channels_and_targets`.
         seed: of the draw.
         validation: images to validate on.
         test: images to test on.
@@ -50,14 +52,14 @@ def draw(exponent: int, width: int, seed: int, validation: int, test: int, train
     Returns:
         Images (n, 4, 4, channels) and targets (n, q), three times.
     """
-    channels, targets = sizes(exponent, width)
-    features = SIDE**2 * channels
-    weights = stream(seed, START, width).normal(size=(features, targets)) * np.sqrt(variance(exponent, width))
-    images, noise = stream(seed, SPLIT, width), stream(seed, NOISE, width)
+    channels, targets = count_channels_and_targets(exponent, width)
+    features, tau = SIDE**2 * channels, np.sqrt(compute_variance(exponent, width))
+    weights = make_stream(seed, START, width).normal(size=(features, targets)) * tau
+    images, noise = make_stream(seed, SPLIT, width), make_stream(seed, NOISE, width)
 
-    def part(count: int) -> Pair:
+    def draw_part(count: int) -> Pair:
         x = images.normal(size=(count, features))
         y = x @ weights + noise.normal(size=(count, targets))
         return x.reshape(count, SIDE, SIDE, channels).astype(np.float32), y.astype(np.float32)
 
-    return part(validation), part(test), part(train)
+    return draw_part(validation), draw_part(test), draw_part(train)

@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regsearch.data import planted
-from regsearch.data.kinds import Arrays, Images, Kept, Split, scaled
-from regsearch.randomness import NOISE, SPLIT, TEST_SPLIT, stream
+from regsearch.data.kinds import Arrays, Images, Kept, Split, scale
+from regsearch.randomness import NOISE, SPLIT, TEST_SPLIT, make_stream
 from regsearch.spec import Dataset
 
 Rows = NDArray[np.int64]
@@ -17,9 +17,15 @@ AT_ONCE = 1024
 def split(images: Images | None, dataset: Dataset, train_size: int, seed: int, width: int | None = None) -> Split:
     """One seed's training, validation and test data, disjoint and shuffled; of planted data, drawn for the width.
 
-    Validation and test do not depend on the training-set size, and a smaller training set is part of a
-    larger one. Label noise redraws a share of the training and validation labels uniformly among all
-    classes (so some keep their class); test labels stay as they are.
+    Label noise redraws a share of the training and validation labels uniformly among all classes (so some keep
+    their class); test labels stay as they are.
+
+    Args:
+        images: the dataset; None for planted data.
+        dataset: what the spec asks of it.
+        train_size: training images; fewer are part of more, and the validation and test data of both are the same.
+        seed: of the split, the noise and the draw.
+        width: of the network, which planted data follow.
     """
     if images is None:
         assert dataset.exponent is not None, "the spec requires an exponent of planted data"
@@ -27,13 +33,13 @@ def split(images: Images | None, dataset: Dataset, train_size: int, seed: int, w
         parts = planted.draw(dataset.exponent, width, seed, dataset.validation, dataset.test, train_size)
         return Split(parts[2], parts[0], parts[1], parts[2][1].shape[1], "squared_error")
     x, y = images.pool
-    test_rows, validation_rows, train_rows = _rows(images, dataset, train_size, seed)
+    test_rows, validation_rows, train_rows = _draw_rows(images, dataset, train_size, seed)
     if images.loss == "cross_entropy":
-        noise = stream(seed, NOISE)
+        noise = make_stream(seed, NOISE)
         redrawn = noise.random(len(y)) < dataset.label_noise
         y = np.where(redrawn, noise.integers(images.outputs, size=len(y)), y).astype(np.int32)
-    train, validation = _part((x, y), train_rows), _part((x, y), validation_rows)
-    test = _part(images.test or images.pool, test_rows)
+    train, validation = _take((x, y), train_rows), _take((x, y), validation_rows)
+    test = _take(images.test or images.pool, test_rows)
     if dataset.standardise:
         _standardise(train[0], [part[0] for part in (train, validation, test)])
     return Split(train, validation, test, images.outputs, images.loss)
@@ -43,23 +49,23 @@ def find_untrained_classes(images: Images, dataset: Dataset, train_size: int, se
     """The classes of which one seed's training data has no image; a network cannot learn these."""
     if images.loss != "cross_entropy":
         return []
-    *_, train = _rows(images, dataset, train_size, seed)
+    *_, train = _draw_rows(images, dataset, train_size, seed)
     return sorted(set(range(images.outputs)) - set(images.pool[1][train].tolist()))
 
 
-def _rows(images: Images, dataset: Dataset, train_size: int, seed: int) -> tuple[Rows, Rows, Rows]:
+def _draw_rows(images: Images, dataset: Dataset, train_size: int, seed: int) -> tuple[Rows, Rows, Rows]:
     """Which images one seed's test (of its own set, where there is one), validation and training data are."""
-    order = stream(seed, SPLIT).permutation(len(images.pool[0]))
+    order = make_stream(seed, SPLIT).permutation(len(images.pool[0]))
     if images.test is None:
         test, order = order[: dataset.test], order[dataset.test :]
     else:
-        test = stream(seed, TEST_SPLIT).permutation(len(images.test[0]))[: dataset.test]
+        test = make_stream(seed, TEST_SPLIT).permutation(len(images.test[0]))[: dataset.test]
     return test, order[: dataset.validation], order[dataset.validation :][:train_size]
 
 
-def _part(data: Kept, rows: Rows) -> Arrays:
+def _take(data: Kept, rows: Rows) -> Arrays:
     x, y = data
-    return scaled(x[rows]), y[rows]
+    return scale(x[rows]), y[rows]
 
 
 def _standardise(fitted_on: NDArray[np.float32], parts: list[NDArray[np.float32]]) -> None:
@@ -71,7 +77,7 @@ def _standardise(fitted_on: NDArray[np.float32], parts: list[NDArray[np.float32]
     """
     axes = (0, 1, 2)
     mean = fitted_on.mean(axis=axes, dtype=np.float64)
-    chunks = (fitted_on[at : at + AT_ONCE] for at in range(0, len(fitted_on), AT_ONCE))
+    chunks = (fitted_on[first : first + AT_ONCE] for first in range(0, len(fitted_on), AT_ONCE))
     squares = sum(np.square(chunk - mean).sum(axis=axes) for chunk in chunks)
     deviation = np.sqrt(squares / (fitted_on.size // fitted_on.shape[-1]))
     constant = fitted_on.min(axis=axes) == fitted_on.max(axis=axes)

@@ -7,7 +7,7 @@ import keras
 from regsearch.engine.dropout import Dropout, SpatialDropout2D
 from regsearch.grid import Architecture
 from regsearch.ledger import Counts
-from regsearch.randomness import DROPOUT, START, layer_seed
+from regsearch.randomness import DROPOUT, START, draw_layer_seed
 from regsearch.spec import LAYERS, LayerBase, Penalised, Residual
 
 _OURS = {"Dropout": Dropout, "SpatialDropout2D": SpatialDropout2D}
@@ -52,7 +52,7 @@ def build(
                 for kernel in layer.penalised(architecture.penalised):
                     arguments[f"{layer.kernels[kernel]}_regularizer"] = regularizer()
                 if layer.kind in _OURS:
-                    arguments["seed"] = layer_seed(seed, DROPOUT, *here)
+                    arguments["seed"] = draw_layer_seed(seed, DROPOUT, *here)
                 kind = _OURS.get(layer.kind) or getattr(keras.layers, layer.kind)
                 made = kind(**arguments, name=named(layer, here))
             model.add(made)
@@ -69,7 +69,7 @@ def named(layer: LayerBase, place: Place) -> str:
 
 def seeded(initializer: str, seed: int, place: Place, kernel: int = 0) -> keras.initializers.Initializer:
     """Keras's initializer of a name, drawing the start that follows from the seed, the layer and the kernel in it."""
-    drawn = layer_seed(seed, START, *place, *((kernel,) if kernel else ()))
+    drawn = draw_layer_seed(seed, START, *place, *((kernel,) if kernel else ()))
     return keras.initializers.get({"class_name": initializer, "config": {"seed": drawn}})
 
 

@@ -14,7 +14,7 @@ from regsearch.data import Arrays, Loss, Split
 from regsearch.engine.plain import build, counts, kernels
 from regsearch.grid import Cell, Population, weigh
 from regsearch.ledger import Checkpoint, Epoch, Record, columns, record_completed, record_diverged
-from regsearch.randomness import batches
+from regsearch.randomness import draw_batches
 from regsearch.spec import Cosine, EarlyStopping, OptimizerBase, Piecewise, Training
 
 SCORED_AT_ONCE = 1024
@@ -58,10 +58,7 @@ def _train_one(
     optimizer = _optimizer(training.optimizer, _rate(training, cell), decay)
     penalised = kernels(model, cell.architecture.penalised)
     optimizer.exclude_from_weight_decay(_not_in(penalised, model.trainable_variables))
-    model.compile(
-        optimizer,
-        **_scoring(split.loss),
-    )
+    model.compile(optimizer, **_scoring(split.loss))
     optimizer.build(model.trainable_variables)
     stopping = _Stopping(training.early_stopping) if training.early_stopping else None
     recorder = _Recorder(cell.trial, model, penalised, optimizer, stopping, split.validation, started, state)
@@ -148,7 +145,7 @@ def _stream(data: Arrays, cell: Cell, training: Training, done: int) -> tf.data.
 
     def indices() -> Any:
         for epoch in range(done + 1, training.epochs + 1):
-            yield from batches(cell.seed, epoch, cell.train_size, training.batch_size, training.steps_per_epoch)
+            yield from draw_batches(cell.seed, epoch, cell.train_size, training.batch_size, training.steps_per_epoch)
 
     order = tf.data.Dataset.from_generator(indices, output_signature=tf.TensorSpec(training.batch_size, tf.int32))
     return order.map(lambda rows: (tf.gather(x, rows), tf.gather(y, rows)))

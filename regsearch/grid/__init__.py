@@ -12,8 +12,7 @@ from regsearch.grid.cells import (
 )
 from regsearch.grid.costs import KEPT_COMPILED, SCORED_AT_ONCE, Size, measure, weigh
 from regsearch.grid.rounds import make_rounds, select_present
-from regsearch.grid.shapes import window_of
-from regsearch.grid.window import Window
+from regsearch.grid.shapes import Window, window_of
 
 __all__ = [
     "KEPT_COMPILED", "SCORED_AT_ONCE", "WIDTHS", "Architecture", "Cell", "Population", "Size", "Window", "identify",

@@ -4,13 +4,13 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, product
 from typing import Any
 
 from regsearch.spec import NONE, Count, LayerBase, Penalised, PenaltyBase, Shares, Spec
 
 WIDTHS = "at every width"
-"""In place of a network's name, where the layers follow the width; no name can be this."""
+"""In place of an architecture's name, where the layers follow the width; no name can be this."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,9 @@ def make_cells(spec: Spec, engine: str, content: str) -> list[Cell]:
     """Every cell of the spec's grid, in the order it is trained, each once.
 
     Args:
-        spec: the study.
+        spec: what is asked.
         engine: the engine that trains it; part of what determines a network's numbers.
-        content: the dataset's content, as `datasets.shape` states it.
+        content: the dataset's content, as `data.describe` states it.
     """
     lambdas = spec.grid.lambda_values()
     strengths: list[Strength] = [(None, 0.0)] if 0.0 in lambdas else []
@@ -101,33 +101,34 @@ def make_cells(spec: Spec, engine: str, content: str) -> list[Cell]:
 def make_cells_at(
     spec: Spec, engine: str, content: str, strengths: Callable[[str, float, int], Sequence[Strength]]
 ) -> list[Cell]:
-    """The cells of each network, learning rate and training-set size with penalties and lambdas of its own.
+    """The cells of each architecture, learning rate and training-set size with penalties and lambdas of its own.
 
     Args:
-        spec: the study.
-        engine: see `cells`.
-        content: see `cells`.
-        strengths: penalties and lambdas by network's name, learning rate and training-set size.
+        spec: what is asked.
+        engine: see `make_cells`.
+        content: see `make_cells`.
+        strengths: penalties and lambdas by architecture's name, learning rate and training-set size.
     """
-    found = []
+    cells = []
+    shared = {"engine": engine, **_identify_data(spec, content), **_identify_training(spec)}
     for architecture in make_architectures(spec):
-        fixed = {"engine": engine, "layers": _layers(architecture), **_data(spec, content), **_training(spec)}
-        if spec.dataset.name == "planted":
-            fixed["width"] = architecture.width  # planted data follow it, also where no layer does
-        for learning_rate in spec.learning_rates():
-            for train_size in spec.train_sizes():
-                for seed in spec.grid.seed_values():
-                    for penalty, lam in strengths(architecture.name, learning_rate, train_size):
-                        axes = {
-                            "penalty": penalty.name if penalty else NONE,
-                            "lambda": lam,
-                            "learning_rate": float(learning_rate),
-                            "train_size": train_size,
-                            "seed": seed,
-                        }
-                        trial = _hash({**fixed, **axes})
-                        found.append(Cell(trial, architecture, penalty, lam, learning_rate, train_size, seed, engine))
-    return found
+        layers = [_identify_layer(layer, architecture.width) for layer in architecture.layers]
+        # Planted data follow the width, also where no layer does.
+        width = {"width": architecture.width} if spec.dataset.name == "planted" else {}
+        fixed = _serialise({**shared, "layers": layers, **width})
+        for learning_rate, train_size in product(spec.learning_rates(), spec.train_sizes()):
+            for seed in spec.grid.seed_values():
+                for penalty, lam in strengths(architecture.name, learning_rate, train_size):
+                    axes = {
+                        "penalty": penalty.name if penalty else NONE,
+                        "lambda": lam,
+                        "learning_rate": float(learning_rate),
+                        "train_size": train_size,
+                        "seed": seed,
+                    }
+                    trial = _hash(fixed | _serialise(axes))
+                    cells.append(Cell(trial, architecture, penalty, lam, learning_rate, train_size, seed, engine))
+    return cells
 
 
 def make_populations(cells: Iterable[Cell], members: int) -> list[Population]:
@@ -137,33 +138,33 @@ def make_populations(cells: Iterable[Cell], members: int) -> list[Population]:
         cells: the whole grid, never what is left of it, so that a resumed study trains the same populations.
         members: how many networks train together at most.
     """
-    found = []
+    populations = []
     for _, group in groupby(
         cells, lambda cell: (cell.architecture.name, cell.learning_rate, cell.train_size, cell.seed)
     ):
         together = tuple(group)
         even = -(-len(together) // -(-len(together) // members))
-        found += [Population(together[at : at + even]) for at in range(0, len(together), even)]
-    return found
+        populations += [Population(together[start : start + even]) for start in range(0, len(together), even)]
+    return populations
 
 
 def identify(spec: Spec, content: str) -> dict[str, Any]:
     """What makes two specs one study: the data, the layers and the training, but no axis of the grid."""
     layers = {
-        architecture.name: [_layer(layer, None) for layer in architecture.layers]
+        architecture.name: [_identify_layer(layer, None) for layer in architecture.layers]
         for architecture in make_architectures(spec)
     }
     if spec.architecture is not None:
         layers = {WIDTHS: next(iter(layers.values()))}
-    return {**_data(spec, content), **_training(spec), "layers": layers}
+    return {**_identify_data(spec, content), **_identify_training(spec), "layers": layers}
 
 
-def _data(spec: Spec, content: str) -> dict[str, Any]:
+def _identify_data(spec: Spec, content: str) -> dict[str, Any]:
     dataset = spec.dataset.model_dump(exclude={"train", "path", "draws"}, exclude_defaults=True)
     return {"dataset": {**dataset, "content": content}}
 
 
-def _training(spec: Spec) -> dict[str, Any]:
+def _identify_training(spec: Spec) -> dict[str, Any]:
     optimizer = spec.training.optimizer
     settings = optimizer.model_dump(exclude={"learning_rate"}, exclude_defaults=True)
     steps, schedule = spec.training.steps_per_epoch, spec.training.schedule
@@ -177,11 +178,7 @@ def _training(spec: Spec) -> dict[str, Any]:
     }
 
 
-def _layers(architecture: Architecture) -> list[Any]:
-    return [_layer(layer, architecture.width) for layer in architecture.layers]
-
-
-def _layer(layer: LayerBase, width: int | None) -> dict[str, Any]:
+def _identify_layer(layer: LayerBase, width: int | None) -> dict[str, Any]:
     """A layer as data; arguments left at their defaults are left out, so that new ones change no hash."""
     values = {name: getattr(layer, name) for name in layer.model_fields_set}
     defaults = {name: field.default for name, field in type(layer).model_fields.items()}
@@ -190,7 +187,7 @@ def _layer(layer: LayerBase, width: int | None) -> dict[str, Any]:
 
 def _plain(value: Any, width: int | None) -> Any:
     if isinstance(value, LayerBase):
-        return _layer(value, width)
+        return _identify_layer(value, width)
     if isinstance(value, tuple):
         return tuple(_plain(part, width) for part in value)
     if not isinstance(value, Count):
@@ -198,7 +195,11 @@ def _plain(value: Any, width: int | None) -> Any:
     return value.resolve(width) if value.of == "width" and width is not None else str(value)
 
 
-def _hash(content: dict[str, Any]) -> str:
-    """Starts with a letter: a spreadsheet would read `12e345…` as a number."""
-    text = json.dumps(content, sort_keys=True)
+def _serialise(content: dict[str, Any]) -> dict[str, str]:
+    return {name: json.dumps(value, sort_keys=True) for name, value in content.items()}
+
+
+def _hash(content: dict[str, str]) -> str:
+    """The hash of JSON by name; it starts with a letter, as a spreadsheet would read `12e345…` as a number."""
+    text = "{" + ", ".join(f'"{name}": {value}' for name, value in sorted(content.items())) + "}"
     return "t" + hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""What a network costs, from its shapes alone: its work, its memory, how many train together."""
+"""What an architecture costs, from its shapes alone: its work, its memory, how many train together."""
 
 from dataclasses import dataclass
 from math import prod
@@ -6,7 +6,7 @@ from math import prod
 from regsearch.data import Facts
 from regsearch.errors import SpecError
 from regsearch.grid.cells import Architecture, make_architectures
-from regsearch.grid.shapes import Cost, MisfitError, through
+from regsearch.grid.shapes import Cost, MisfitError, trace
 from regsearch.spec import Spec, Training
 
 CACHE = 4 * 2**20
@@ -25,7 +25,7 @@ _FLOAT = 4
 
 @dataclass(frozen=True)
 class Size:
-    """One network's costs.
+    """One architecture's costs.
 
     Attributes:
         weights: trainable weights.
@@ -63,35 +63,35 @@ class Size:
         return "shifts" if kernel_size == (1, 1) else "patches"
 
 
-def measure(spec: Spec, shape: Facts) -> dict[Architecture, Size]:
-    """Sizes every network of the spec.
+def measure(spec: Spec, facts: Facts) -> dict[Architecture, Size]:
+    """Sizes every architecture of the spec.
 
     Raises:
         SpecError: a layer does not fit its input, or the last does not give one number a class.
     """
-    found, problems = {}, []
+    sizes, problems = {}, []
     for index, architecture in enumerate(make_architectures(spec)):
-        where = ("architecture", "layers") if spec.architecture else ("architectures", index, "layers")
-        at = f" at width {architecture.width}" if architecture.width else ""
-        seen = shape.for_width(architecture.width)
+        location = ("architecture", "layers") if spec.architecture else ("architectures", index, "layers")
+        width = f" at width {architecture.width}" if architecture.width else ""
+        seen = facts.for_width(architecture.width)
         try:
-            found[architecture] = _size(weigh(architecture, seen.image, seen.outputs), spec.training)
+            sizes[architecture] = _size(weigh(architecture, seen.image, seen.outputs), spec.training)
         except MisfitError as misfit:
-            problems.append(spec.problem((*where, *misfit.where), f"expected {misfit.expected}{at}"))
+            problems.append(spec.problem((*location, *misfit.location), f"expected {misfit.expected}{width}"))
     if problems:
         raise SpecError(*problems)
-    return found
+    return sizes
 
 
-def weigh(architecture: Architecture, image: tuple[int, int, int], classes: int) -> Cost:
-    """What a network costs.
+def weigh(architecture: Architecture, image: tuple[int, int, int], outputs: int) -> Cost:
+    """What an architecture costs.
 
     Raises:
         MisfitError: a layer does not fit its input, or the last does not give one number a class.
     """
-    after, cost = through(architecture.layers, image, architecture.width, classes, architecture.penalised)
-    if after != (classes,):
-        expected = f"the last layer to give {classes} numbers an image (`units: classes`), got shape {after}"
+    after, cost = trace(architecture.layers, image, architecture.width, outputs, architecture.penalised)
+    if after != (outputs,):
+        expected = f"the last layer to give {outputs} numbers an image (`units: classes`), got shape {after}"
         raise MisfitError((len(architecture.layers) - 1, architecture.layers[-1].kind), expected)
     if not cost.penalised or cost.weights > MOST_WEIGHTS:
         got = f"{cost.penalised:,} penalised of {cost.weights:,}"

@@ -1,7 +1,7 @@
 """The grid in rounds: first as the spec has it, then what the optima found so far ask for.
 
 Each round follows from the spec and the results of the rounds before it alone, so that a resumed study grows
-as an uninterrupted one does.
+as an uninterrupted one does. Pandas is imported by the rounds that read results, so that `check` needs none.
 """
 
 import logging
@@ -9,10 +9,9 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
-from regsearch.grid import cells as grid
-from regsearch.grid.cells import Cell, Strength
+from regsearch.grid.cells import Cell, Strength, make_cells, make_cells_at
 from regsearch.spec import SMALLEST_LAMBDA, LambdaRange, Spec
 
 if TYPE_CHECKING:
@@ -22,15 +21,40 @@ LARGEST_LAMBDA = 1e9
 _DEFAULT_RATIO = 10**0.5
 _EPSILON = 1e-6
 
-Where = tuple[str, str, float, int]
-"""A curve's network, penalty, learning rate and training-set size."""
-Step = Callable[[Spec, Sequence[Cell], "pd.DataFrame"], dict[Where, list[float]]]
-"""What a round adds to each curve, from what is known."""
-
 log = logging.getLogger(__name__)
 
 
-def make_rounds(spec: Spec, engine: str, content: str, trials: "Callable[[], pd.DataFrame]") -> Iterator[list[Cell]]:
+class CurveKey(NamedTuple):
+    """What tells one curve of loss against lambda from another."""
+
+    architecture: str
+    penalty: str
+    learning_rate: float
+    train_size: int
+
+
+class Optimum(NamedTuple):
+    """What is known of a curve.
+
+    Attributes:
+        status: of its best lambda, as the table of best lambdas has it.
+        best: the lambda with the lowest mean loss.
+        lambdas: those above 0 that the grid has, rising.
+    """
+
+    status: str
+    best: float
+    lambdas: list[float]
+
+
+Optima = dict[CurveKey, Optimum]
+Growth = dict[CurveKey, list[float]]
+"""The lambdas that a round adds to each curve."""
+
+
+def make_rounds(
+    spec: Spec, engine: str, content: str, read_trials: "Callable[[], pd.DataFrame]"
+) -> Iterator[list[Cell]]:
     """The cells of each round; the next round follows once all of those before have finished.
 
     The first is the spec's grid. With `grid.extend`, rounds follow that add the lambdas within a decade beyond
@@ -38,93 +62,93 @@ def make_rounds(spec: Spec, engine: str, content: str, trials: "Callable[[], pd.
     `grid.refine` a last one adds lambdas between each optimum and its neighbours.
 
     Args:
-        spec: the study.
+        spec: what is asked.
         engine: the engine that trains it.
-        content: the dataset's content, as `datasets.shape` states it.
-        trials: reads the ledger's table as it is now.
+        content: the dataset's content, as `data.describe` states it.
+        read_trials: reads the ledger's table as it is now.
     """
-    known = grid.make_cells(spec, engine, content)
+    cells = make_cells(spec, engine, content)
 
-    def asked_for(step: Step) -> list[Cell]:
-        table = select_present(trials(), known)
-        if (table["status"] != "failed").sum() < len(known):
+    def grow(find_growth: Callable[[Spec, Optima], Growth]) -> list[Cell]:
+        trials = select_present(read_trials(), cells)
+        if (trials["status"] != "failed").sum() < len(cells):
             return []
-        new = _cells(spec, engine, content, step(spec, known, table))
-        if len(known) + len(new) > spec.grid.max_trials:
+        new = _make_cells(spec, engine, content, find_growth(spec, _find_optima(cells, trials)))
+        if len(cells) + len(new) > spec.grid.max_trials:
             log.warning("the grid would grow beyond grid.max_trials (%d) and stays as it is", spec.grid.max_trials)
             return []
-        known.extend(new)
+        cells.extend(new)
         return new
 
-    yield list(known)
-    while spec.grid.extend and (new := asked_for(_extension)):
+    yield list(cells)
+    while spec.grid.extend and (new := grow(_extend)):
         yield new
-    if spec.grid.refine and (new := asked_for(_refinement)):
+    if spec.grid.refine and (new := grow(_refine)):
         yield new
 
 
 def select_present(trials: "pd.DataFrame", cells: Sequence[Cell]) -> "pd.DataFrame":
     """The rows of the ledger that belong to cells, with names and axes as the cells have them.
 
-    The ledger may hold more, may know a network by an earlier name, and writes numbers with nine digits.
+    The ledger may hold more, may know an architecture by an earlier name, and writes numbers with nine digits.
     """
     import pandas as pd
 
-    of = {cell.trial: cell for cell in cells}
-    trials = trials[trials["trial"].isin(of)]
-    found = [of[trial] for trial in trials["trial"]]
+    by_trial = {cell.trial: cell for cell in cells}
+    trials = trials[trials["trial"].isin(by_trial)]
+    present = [by_trial[trial] for trial in trials["trial"]]
     return trials.assign(
         **{
-            "architecture": pd.array([cell.architecture.name for cell in found], dtype="string"),
-            "lambda": pd.array([cell.lam for cell in found], dtype="float64"),
-            "learning_rate": pd.array([cell.learning_rate for cell in found], dtype="float64"),
+            "architecture": pd.array([cell.architecture.name for cell in present], dtype="string"),
+            "lambda": pd.array([cell.lam for cell in present], dtype="float64"),
+            "learning_rate": pd.array([cell.learning_rate for cell in present], dtype="float64"),
         }
     )
 
 
-def _cells(spec: Spec, engine: str, content: str, lambdas: dict[Where, list[float]]) -> list[Cell]:
+def _make_cells(spec: Spec, engine: str, content: str, growth: Growth) -> list[Cell]:
     penalties = {penalty.name: penalty for penalty in spec.grid.penalties}
     strengths: dict[tuple[str, float, int], list[Strength]] = defaultdict(list)
-    for (architecture, penalty, rate, size), values in lambdas.items():
-        strengths[architecture, rate, size] += [(penalties[penalty], lam) for lam in values]
-    return grid.make_cells_at(spec, engine, content, lambda *where: strengths[where])
+    for key, lambdas in growth.items():
+        strengths[key.architecture, key.learning_rate, key.train_size] += [
+            (penalties[key.penalty], lam) for lam in lambdas
+        ]
+    return make_cells_at(spec, engine, content, lambda *setting: strengths[setting])
 
 
-def _optima(known: Sequence[Cell], trials: "pd.DataFrame") -> Iterator[tuple[Where, dict[Any, Any], list[float]]]:
-    """Each curve's row of the table of best lambdas, and its lambdas above 0."""
+def _find_optima(cells: Sequence[Cell], trials: "pd.DataFrame") -> Optima:
     from regsearch.analysis import find_best_lambdas, make_curves
 
-    lambdas: dict[Where, set[float]] = defaultdict(set)
-    for cell in known:
+    lambdas: dict[CurveKey, set[float]] = defaultdict(set)
+    for cell in cells:
         if cell.penalty:
-            lambdas[cell.architecture.name, cell.penalty_name, cell.learning_rate, cell.train_size].add(cell.lam)
-    for row in find_best_lambdas(list(make_curves(trials)), bootstraps=0).to_dict("records"):
-        where: Any = row["architecture"], row["penalty"], row["learning_rate"], row["train_size"]
-        yield where, dict(row), sorted(lambdas[where])
+            key = CurveKey(cell.architecture.name, cell.penalty_name, cell.learning_rate, cell.train_size)
+            lambdas[key].add(cell.lam)
+    table = find_best_lambdas(list(make_curves(trials)), bootstraps=0)
+    keys = [CurveKey(*values) for values in table[list(CurveKey._fields)].itertuples(index=False, name=None)]
+    rows = zip(keys, table["status"], table["best_grid_lambda"], strict=True)
+    return {key: Optimum(status, best, sorted(lambdas[key])) for key, status, best in rows}
 
 
-def _extension(spec: Spec, known: Sequence[Cell], trials: "pd.DataFrame") -> dict[Where, list[float]]:
+def _extend(spec: Spec, optima: Optima) -> Growth:
     """The next lambdas beyond each edge where an optimum sits.
 
     On the left an optimum sits where the status says so: without a benefit over 0 there is nothing to look
     for. On the right it is enough that the largest lambda is the best so far and has not diverged.
     """
     base = [lam for lam in spec.grid.lambda_values() if lam > 0]
-    found = {}
-    for where, row, lambdas in _optima(known, trials):
-        best = row["best_grid_lambda"]
-        if row["status"] == "left_edge" and _same(best, lambdas[0]):
-            outward = _outward(spec, base, -1)
-            found[where] = _within_a_decade(lambdas[0], [lam for lam in outward if lam < lambdas[0] * (1 - _EPSILON)])
-        elif row["status"] != "left_edge" and _same(best, lambdas[-1]):
-            outward = _outward(spec, base, 1)
-            found[where] = _within_a_decade(
-                lambdas[-1], [lam for lam in outward if lam > lambdas[-1] * (1 + _EPSILON)]
-            )
-    return found
+    growth = {}
+    for key, (status, best, lambdas) in optima.items():
+        if status == "left_edge" and _is_same(best, lambdas[0]):
+            outward = [lam for lam in _list_outward(spec, base, -1) if lam < lambdas[0] * (1 - _EPSILON)]
+            growth[key] = _keep_within_a_decade(lambdas[0], outward)
+        elif status != "left_edge" and _is_same(best, lambdas[-1]):
+            outward = [lam for lam in _list_outward(spec, base, 1) if lam > lambdas[-1] * (1 + _EPSILON)]
+            growth[key] = _keep_within_a_decade(lambdas[-1], outward)
+    return growth
 
 
-def _outward(spec: Spec, base: Sequence[float], side: int) -> list[float]:
+def _list_outward(spec: Spec, base: Sequence[float], side: int) -> list[float]:
     """The lambdas within `grid.extend` decades beyond one end of the spec's grid, nearest first, evenly spaced."""
     edge, *inner = base if side < 0 else reversed(base)
     if isinstance(spec.grid.lambdas, LambdaRange):
@@ -132,35 +156,35 @@ def _outward(spec: Spec, base: Sequence[float], side: int) -> list[float]:
     else:
         ratio = max(edge / inner[0], inner[0] / edge) if inner else _DEFAULT_RATIO
     steps = math.floor(spec.grid.extend / math.log10(ratio) + 1e-3)
-    values = [_rounded(edge * ratio ** (side * step)) for step in range(1, steps + 1)]
-    return [value for value in values if SMALLEST_LAMBDA <= value <= LARGEST_LAMBDA]
+    lambdas = [_round(edge * ratio ** (side * step)) for step in range(1, steps + 1)]
+    return [lam for lam in lambdas if SMALLEST_LAMBDA <= lam <= LARGEST_LAMBDA]
 
 
-def _within_a_decade(edge: float, outward: Sequence[float]) -> list[float]:
+def _keep_within_a_decade(edge: float, outward: Sequence[float]) -> list[float]:
     """Those no farther than a decade, or the nearest alone."""
     near = [lam for lam in outward if abs(math.log10(lam / edge)) <= 1 + 1e-3]
     return sorted(near or outward[:1])
 
 
-def _refinement(spec: Spec, known: Sequence[Cell], trials: "pd.DataFrame") -> dict[Where, list[float]]:
+def _refine(spec: Spec, optima: Optima) -> Growth:
     """`grid.refine` lambdas a decade between each optimum inside its grid and its two neighbours there."""
-    found = {}
-    for where, row, lambdas in _optima(known, trials):
-        if row["status"] not in ("interior", "multimodal"):
+    growth = {}
+    for key, (status, best, lambdas) in optima.items():
+        if status not in ("interior", "multimodal"):
             continue
-        best = next(index for index, lam in enumerate(lambdas) if _same(lam, row["best_grid_lambda"]))
+        index = next(index for index, lam in enumerate(lambdas) if _is_same(lam, best))
         new: list[float] = []
-        for low, high in pairwise(lambdas[max(0, best - 1) : best + 2]):
+        for low, high in pairwise(lambdas[max(0, index - 1) : index + 2]):
             parts = math.ceil(math.log10(high / low) * spec.grid.refine - 1e-3)  # lambdas have six digits
-            new += [_rounded(low * (high / low) ** (part / parts)) for part in range(1, parts)]
-        found[where] = [lam for lam in new if not any(_same(lam, other) for other in lambdas)]
-    return found
+            new += [_round(low * (high / low) ** (part / parts)) for part in range(1, parts)]
+        growth[key] = [lam for lam in new if not any(_is_same(lam, other) for other in lambdas)]
+    return growth
 
 
-def _same(a: float, b: float) -> bool:
+def _is_same(a: float, b: float) -> bool:
     return math.isclose(a, b, rel_tol=_EPSILON)
 
 
-def _rounded(lam: float) -> float:
+def _round(lam: float) -> float:
     """Six digits, as the spec's ranges have, so that a grown grid meets one written out."""
     return float(f"{lam:.6g}")

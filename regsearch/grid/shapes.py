@@ -1,4 +1,4 @@
-"""What comes out of a layer, and what it costs, from shapes alone.
+"""How kernels slide over an image, what comes out of a layer and what it costs, from shapes alone.
 
 Imports no Keras: tests hold the shapes and counts to Keras's own.
 """
@@ -7,24 +7,60 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from regsearch.grid.window import Window
 from regsearch.spec import LayerBase, Location, Penalised, Residual
 
 Shape = tuple[int, ...]
 """Of one image's activations: (height, width, channels) or (features,)."""
 
 
+@dataclass(frozen=True)
+class Window:
+    """How a kernel or pool slides: what Keras calls kernel or pool size, strides, padding and dilation rate."""
+
+    size: tuple[int, int]
+    strides: tuple[int, int]
+    padding: str
+    dilation: tuple[int, int] = (1, 1)
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """The height and width that it spans, the gaps of its dilation included."""
+        (down, right), (rows, columns) = self.size, self.dilation
+        return (down - 1) * rows + 1, (right - 1) * columns + 1
+
+    def output(self, height: int, width: int) -> tuple[int, int]:
+        """The height and width that come out."""
+        return (
+            _count_places(height, self.reach[0], self.strides[0], self.padding),
+            _count_places(width, self.reach[1], self.strides[1], self.padding),
+        )
+
+    def pads(self, height: int, width: int) -> list[list[int]]:
+        """What is added before and after height and width, as TensorFlow's `same` does."""
+        if self.padding == "valid":
+            return [[0, 0], [0, 0]]
+        pads = []
+        for n, k, s in zip((height, width), self.reach, self.strides, strict=True):
+            total = max((_count_places(n, k, s, self.padding) - 1) * s + k - n, 0)
+            pads.append([total // 2, total - total // 2])
+        return pads
+
+
+def _count_places(n: int, k: int, s: int, padding: str) -> int:
+    return -(-n // s) if padding == "same" else (n - k) // s + 1
+
+
 class MisfitError(Exception):
     """A layer that does not fit its input.
 
     Attributes:
-        where: which, as it is found in the spec's list of layers: `(2, "Residual", 0, "Conv2D")`.
+        location: of the layer in the spec's list: `(2, "Residual", 0, "Conv2D")`.
         expected: what was expected, and what was found.
     """
 
-    def __init__(self, where: Location, expected: str) -> None:
+    def __init__(self, location: Location, expected: str) -> None:
         super().__init__(expected)
-        self.where, self.expected = where, expected
+        self.location, self.expected = location, expected
 
 
 @dataclass(frozen=True)
@@ -58,13 +94,13 @@ class Cost:
         )
 
 
-def through(
+def trace(
     layers: tuple[LayerBase, ...],
     shape: Shape,
     width: int | None,
-    classes: int,
+    outputs: int,
     penalised: Penalised,
-    where: Location = (),
+    location: Location = (),
 ) -> tuple[Shape, Cost]:
     """What comes out of layers that follow each other, and what they cost together.
 
@@ -72,29 +108,28 @@ def through(
         layers: of the spec.
         shape: of what goes in.
         width: that their sizes follow.
-        classes: that their sizes follow.
+        outputs: the number of classes or targets, that their sizes follow.
         penalised: which kernels the penalty is over.
-        where: of the list itself.
+        location: of the list itself.
 
     Raises:
         MisfitError: a layer does not fit what goes in.
     """
     total = Cost()
     for index, layer in enumerate(layers):
-        here = (*where, index, layer.kind)
+        place = (*location, index, layer.kind)
         if isinstance(layer, Residual):
-            after, cost = through(layer.layers, shape, width, classes, penalised, here)
+            after, cost = trace(layer.layers, shape, width, outputs, penalised, place)
             if after != shape:
                 expected = f"layers whose output, which is added to their input, has its shape {shape}, got {after}"
-                raise MisfitError(here, expected)
+                raise MisfitError(place, expected)
             cost += Cost(activations=prod(after))
         else:
-            arguments = layer.arguments(width, classes)
-            wrong = _wrong(layer.kind, arguments, shape)
-            if wrong:
-                raise MisfitError(here, wrong)
-            after = _output(layer.kind, arguments, shape)
-            cost = _cost(layer, arguments, shape, after, penalised)
+            arguments = layer.arguments(width, outputs)
+            if problem := _find_problem(layer.kind, arguments, shape):
+                raise MisfitError(place, problem)
+            after = _shape_output(layer.kind, arguments, shape)
+            cost = _cost_layer(layer, arguments, shape, after, penalised)
         shape, total = after, total + cost
     return shape, total
 
@@ -109,8 +144,8 @@ _ANY_SHAPE = ("Flatten", "Dense", "Activation", "Dropout", "BatchNormalization",
 _UNCHANGED = ("Activation", "Dropout", "SpatialDropout2D", "BatchNormalization", "LayerNormalization")
 
 
-def _wrong(kind: str, arguments: dict[str, Any], shape: Shape) -> str | None:
-    """What is expected of a layer's input and is not so."""
+def _find_problem(kind: str, arguments: dict[str, Any], shape: Shape) -> str | None:
+    """What is expected of a layer's input, where it is not so."""
     if kind not in _ANY_SHAPE and len(shape) != 3:
         return f"an image, shape (height, width, channels), got shape {shape}"
     groups, filters = arguments.get("groups", 1), arguments.get("filters", 1)
@@ -125,7 +160,7 @@ def _wrong(kind: str, arguments: dict[str, Any], shape: Shape) -> str | None:
     return None
 
 
-def _output(kind: str, arguments: dict[str, Any], shape: Shape) -> Shape:
+def _shape_output(kind: str, arguments: dict[str, Any], shape: Shape) -> Shape:
     """The shape that comes out of a layer that fits."""
     if kind in _UNCHANGED:
         return shape
@@ -143,7 +178,7 @@ def _output(kind: str, arguments: dict[str, Any], shape: Shape) -> Shape:
     return (*window_of(arguments, size).output(*shape[:2]), channels)
 
 
-def _cost(layer: LayerBase, arguments: dict[str, Any], before: Shape, after: Shape, which: Penalised) -> Cost:
+def _cost_layer(layer: LayerBase, arguments: dict[str, Any], before: Shape, after: Shape, which: Penalised) -> Cost:
     """What one layer costs."""
     if layer.kind in ("BatchNormalization", "LayerNormalization"):
         scales = before[-1] * (arguments["scale"] + arguments["center"])

@@ -25,7 +25,8 @@ from regsearch.errors import ResultsError, SpecError
 from regsearch.grid import WIDTHS
 from regsearch.ledger.checkpoints import SAVE_SECONDS
 from regsearch.ledger.files import unusable, write_text
-from regsearch.ledger.ledger import EPOCHS, SHARDS, TRIALS, Ledger
+from regsearch.ledger.ledger import Ledger
+from regsearch.ledger.tables import EPOCHS, SHARDS, TRIALS
 from regsearch.spec import Spec
 
 SPEC, STUDY, LOCK, HOLDER = "spec.yaml", "study.json", ".lock", ".lock-holder"

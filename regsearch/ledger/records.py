@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args, get_type_hints
 
 from regsearch.grid import Cell
 
@@ -172,6 +172,13 @@ def record_failed(cell: Cell, error: str) -> Record:
     return Record(Trial.of(cell, None, "failed"), error=error)
 
 
-def columns(row: type[Trial] | type[Epoch]) -> list[str]:
-    """The columns of a row's table."""
-    return [item.metadata.get("column", item.name) for item in fields(row)]
+def columns(row: type[Trial] | type[Epoch]) -> dict[str, type]:
+    """The columns of a row's table in their order, each with the type of its values: str, int or float."""
+    hints = get_type_hints(row)
+    return {item.metadata.get("column", item.name): _find_type(hints[item.name]) for item in fields(row)}
+
+
+def _find_type(hint: Any) -> type:
+    """The type of a value that may be missing; the text of a `Literal` is text."""
+    (first, *_) = get_args(hint) or (hint,)
+    return first if isinstance(first, type) else str

@@ -1,17 +1,17 @@
 """Who trains what, where: settings, jobs, workers, clusters, shards, Keras Tuner, progress, plans, batch scripts."""
 
-from regsearch.runner import slurm
 from regsearch.runner.cluster import Cluster
-from regsearch.runner.jobs import list_cells, plan_jobs, select_missing
+from regsearch.runner.jobs import Planner, list_cells, select_missing
 from regsearch.runner.plan import Plan, make_plan
-from regsearch.runner.progress import Reporter, Shares, Silent, Tally, share_time
+from regsearch.runner.progress import Reporter, Shares, Tally, share_time
 from regsearch.runner.search import GridSearch
 from regsearch.runner.settings import Settings
 from regsearch.runner.shards import Shard
 from regsearch.runner.signals import NoSignals, Signals
 from regsearch.runner.site import Crew, open_site
+from regsearch.runner.slurm import write_script
 
 __all__ = [
-    "Cluster", "Crew", "GridSearch", "NoSignals", "Plan", "Reporter", "Settings", "Shard", "Shares", "Signals",
-    "Silent", "Tally", "list_cells", "make_plan", "open_site", "plan_jobs", "select_missing", "share_time", "slurm",
+    "Cluster", "Crew", "GridSearch", "NoSignals", "Plan", "Planner", "Reporter", "Settings", "Shard", "Shares",
+    "Signals", "Tally", "list_cells", "make_plan", "open_site", "select_missing", "share_time", "write_script",
 ]  # fmt: skip

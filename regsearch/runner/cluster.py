@@ -4,7 +4,7 @@ import logging
 import platform
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -16,7 +16,7 @@ from distributed import Client, Security
 
 from regsearch import engine
 from regsearch.errors import ClusterError
-from regsearch.runner.workers import Prepared, Workers, prepare, remote
+from regsearch.runner.workers import Prepared, Workers, prepare, use_client
 
 PACKAGES = ("regsearch", "tensorflow", "keras", "numpy", "distributed")
 """Whose versions must be the same everywhere: they decide numbers, or whether two sides understand each other."""
@@ -47,14 +47,17 @@ class Cluster:
     key: Path | None = None
 
     @contextmanager
-    def connected(self) -> Iterator["Connection"]:
+    def connect(self, device: str | None = None) -> Iterator["Connection"]:
         """Connects to the scheduler and waits for its first worker.
+
+        Args:
+            device: the kind that the workers are to train on; None for whichever all of them have.
 
         Raises:
             ClusterError: the address is refused, nobody answers, the certificates do not fit, no worker joins, or
-                workers have other versions or several threads.
+                workers have other versions, several threads, or not the device.
         """
-        security = self._security()
+        security = self._make_security()
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         with _connect(self._address, security) as client:
             try:
@@ -64,31 +67,29 @@ class Cluster:
                     f"--cluster {self.address}: expected at least one worker within {JOIN_SECONDS:.0f} s, got none. "
                     f"Start some with `dask worker {self.address} --nthreads 1`."
                 ) from None
-            connection = Connection(client, self.address)
-            connection.check()
-            yield connection
+            yield Connection(client, self.address, device)
 
     @property
     def _address(self) -> str:
         return self.address if "://" in self.address else f"{'tls' if self.ca else 'tcp'}://{self.address}"
 
-    def _security(self) -> Security | None:
+    def _make_security(self) -> Security | None:
         """What encrypts; None for plain TCP, refused off this machine, as a scheduler runs any code it is sent."""
         scheme, _, rest = self._address.partition("://")
-        where = f"--cluster {self.address}"
+        cluster = f"--cluster {self.address}"
         host = rest.rpartition(":")[0].strip("[]")
         if scheme not in ("tls", "tcp") or not host:
-            raise ClusterError(f"{where}: expected tls://HOST:PORT, or tcp://HOST:PORT on this machine")
+            raise ClusterError(f"{cluster}: expected tls://HOST:PORT, or tcp://HOST:PORT on this machine")
         if scheme == "tcp":
             if self.ca or not _is_loopback(host):
                 raise ClusterError(
-                    f"{where}: expected an encrypted connection, got plain TCP to {host}. Anybody on the way "
+                    f"{cluster}: expected an encrypted connection, got plain TCP to {host}. Anybody on the way "
                     "could run code on your machines: start the scheduler and workers with --tls-ca-file, --tls-cert "
                     "and --tls-key, and name it as tls://HOST:PORT with --tls-ca, --tls-cert and --tls-key."
                 )
             return None
         if not self.ca or not self.certificate:
-            raise ClusterError(f"{where}: expected --tls-ca, --tls-cert and --tls-key with tls://, got none")
+            raise ClusterError(f"{cluster}: expected --tls-ca, --tls-cert and --tls-key with tls://, got none")
         for option, path in {"--tls-ca": self.ca, "--tls-cert": self.certificate, "--tls-key": self.key}.items():
             if path and not path.is_file():
                 raise ClusterError(f"{option}: expected a certificate or key in PEM form, got no such file: {path}")
@@ -119,25 +120,71 @@ def _connect(address: str, security: Security | None) -> Iterator[Client]:
 
 
 class Connection:
-    """A cluster that answered."""
+    """A cluster that answered, as a `Site`.
 
-    def __init__(self, client: Client, address: str) -> None:
-        self.client, self.address = client, address
-        self._count, self._asked, self._seen = 0, 0.0, time.monotonic()
+    Attributes:
+        device: the kind of device of every worker, `CPU` or `GPU`.
+        threads: computing threads of this process, which trains nothing.
+    """
 
-    def check(self) -> None:
-        """Holds the workers' versions and threads against what training needs.
+    threads = 1
+
+    def __init__(self, client: Client, address: str, device: str | None) -> None:
+        """Holds the workers against what training needs.
 
         Raises:
-            ClusterError: they are others.
+            ClusterError: they have other versions, several threads or not the device.
         """
-        ours, where = _versions(), f"--cluster {self.address}"
+        self.client, self.address = client, address
+        self._count, self._asked, self._seen = 0, 0.0, time.monotonic()
+        self._check()
+        self.device = self._find_device(device)
+
+    def count_processes(self, jobs: int = 0) -> int:  # noqa: ARG002 - whatever there is to do, these are the workers
+        """How many workers there are now, at least one.
+
+        Raises:
+            ClusterError: all have left, for long.
+        """
+        now, had = time.monotonic(), self._count
+        if now - self._asked >= COUNT_SECONDS and self.client.status == "running":
+            with suppress(OSError, TimeoutError):  # a lost scheduler shows in what is in training
+                self._count, self._asked = len(self.client.nthreads()), now
+        if self._count:
+            self._seen = now
+        elif had:
+            log.warning("%s: no worker is left; waiting for others to join", self.address)
+        elif now - self._seen > ABANDONED_SECONDS:
+            raise ClusterError(
+                f"--cluster {self.address}: expected workers, got none for {ABANDONED_SECONDS / 60:.0f} minutes. "
+                "Everything finished is kept; start workers and run the same command again to go on."
+            )
+        return max(1, self._count)
+
+    @contextmanager
+    def open_pool(
+        self,
+        processes: int,  # noqa: ARG002 - workers come and go
+        threads: int,
+        raise_if_stopped: Callable[[], None],  # noqa: ARG002 - no signal reaches work elsewhere
+    ) -> Iterator[Workers]:
+        """The workers, made ready, also those that join later; what they import stays imported there."""
+        plugin = _Admitted(threads, self.device, _list_versions())
+        prepare(self.client, plugin)
         try:
-            theirs = self.client.run(_versions)
+            yield use_client(self.client, lambda: 2 * self.count_processes())
+        finally:
+            with suppress(Exception):  # the scheduler may be gone
+                self.client.unregister_worker_plugin(plugin.name)
+
+    def _check(self) -> None:
+        ours, cluster = _list_versions(), f"--cluster {self.address}"
+        try:
+            theirs = self.client.run(_list_versions)
         except Exception as error:
             reason = str(error).partition("\n")[0]
             raise ClusterError(
-                f"{where}: expected workers that have regsearch {ours['regsearch']} installed, got: {reason}. "
+                f"{cluster}: expected workers that have regsearch {ours['regsearch']} installed, got: {reason}. "
                 "Start them from the environment that this command runs in."
             ) from None
         different = [
@@ -148,7 +195,7 @@ class Connection:
         ]
         if different:
             raise ClusterError(
-                f"{where}: expected workers with the versions of this command, got others:\n"
+                f"{cluster}: expected workers with the versions of this command, got others:\n"
                 + "\n".join(different)
                 + "\nNumbers would depend on where a network trains. Start all from the same environment."
             )
@@ -156,59 +203,23 @@ class Connection:
         if several:
             worker, threads = next(iter(several.items()))
             raise ClusterError(
-                f"{where}: expected workers of one thread, got {len(several)} with more (the first, {worker}, has "
+                f"{cluster}: expected workers of one thread, got {len(several)} with more (the first, {worker}, has "
                 f"{threads}). Start one worker for each core or GPU: `dask worker … --nworkers N --nthreads 1`."
             )
 
-    def device(self, asked: str | None) -> str:
-        """The kind of device of all workers, `CPU` or `GPU`.
-
-        Raises:
-            ClusterError: they have different kinds, or not the one that was asked for.
-        """
+    def _find_device(self, asked: str | None) -> str:
         if asked == "CPU":
             return "CPU"
-        found = {worker: "GPU" if gpu else "CPU" for worker, gpu in self.client.run(engine.has_gpu).items()}
-        kinds = set(found.values())
+        devices = ["GPU" if gpu else "CPU" for gpu in self.client.run(engine.has_gpu).values()]
+        kinds = set(devices)
         if len(kinds) > 1 or (asked == "GPU" and kinds != {"GPU"}):
-            without = sum(kind == "CPU" for kind in found.values())
+            without = devices.count("CPU")
             raise ClusterError(
                 f"--cluster {self.address}: expected workers with a GPU each{' or none' if asked is None else ''}, "
-                f"got {without} of {len(found)} without one. Name the kind with --device cpu, or start other workers."
+                f"got {without} of {len(devices)} without one. Name the kind with --device cpu, or start other "
+                "workers."
             )
         return kinds.pop()
-
-    @contextmanager
-    def pool(self, device: str, threads: int) -> Iterator[Workers]:
-        """The workers, made ready; they are left as they were found."""
-        plugin = _Admitted(threads, device, _versions())
-        prepare(self.client, plugin)
-        try:
-            yield remote(self.client, lambda: 2 * self.count())
-        finally:
-            with suppress(Exception):  # the scheduler may be gone
-                self.client.unregister_worker_plugin(plugin.name)
-
-    def count(self) -> int:
-        """How many workers there are now.
-
-        Raises:
-            ClusterError: all have left, for long.
-        """
-        now = time.monotonic()
-        if now - self._asked >= COUNT_SECONDS and self.client.status == "running":
-            with suppress(OSError, TimeoutError):  # a lost scheduler shows in what is in training
-                self._count, self._asked = len(self.client.nthreads()), now
-        if self._count:
-            self._seen = now
-        elif now - self._seen > ABANDONED_SECONDS:
-            raise ClusterError(
-                f"--cluster {self.address}: expected workers, got none for {ABANDONED_SECONDS / 60:.0f} minutes. "
-                "Everything finished is kept; start workers and run the same command again to go on."
-            )
-        else:
-            log.warning("%s: no worker is left; waiting for others to join", self.address)
-        return max(1, self._count)
 
 
 class _Admitted(Prepared):
@@ -221,19 +232,19 @@ class _Admitted(Prepared):
 
     def setup(self, worker: Any) -> None:
         """Refuses a worker of other versions, which Dask then closes."""
-        if _versions() != self.versions:
-            raise RuntimeError(f"expected the versions {self.versions} of the driver, got {_versions()}")
+        if _list_versions() != self.versions:
+            raise RuntimeError(f"expected the versions {self.versions} of the driver, got {_list_versions()}")
         super().setup(worker)
 
 
-def _versions() -> dict[str, str]:
+def _list_versions() -> dict[str, str]:
     """Of Python and what decides the numbers; runs on the workers too."""
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 
 def _is_loopback(host: str) -> bool:
     try:
-        found = {info[4][0] for info in socket.getaddrinfo(host, None)}
+        addresses = {info[4][0] for info in socket.getaddrinfo(host, None)}
     except OSError:
         return False
-    return all(ip_address(str(address).partition("%")[0]).is_loopback for address in found)
+    return all(ip_address(str(address).partition("%")[0]).is_loopback for address in addresses)

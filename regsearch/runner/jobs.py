@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from regsearch import grid
 from regsearch.engine import Job
@@ -12,36 +12,53 @@ from regsearch.runner.settings import Settings
 from regsearch.spec import Spec
 
 
-def plan_jobs(
-    cells: Sequence[Cell],
-    sizes: dict[Architecture, Size],
-    spec: Spec,
-    settings: Settings,
-    device: str,
-    content: str = "",
-    checkpoints: Checkpoints | None = None,
-) -> list[Job]:
-    """The jobs of cells that are this run's to train, finished ones too.
+@dataclass(frozen=True)
+class Planner:
+    """How the cells of a study become jobs.
 
-    Which networks train together follows from the spec and the kind of device alone, whatever is finished
-    already. A shard's share is cut where a CPU's populations end, whatever trains it, so that shards on machines of
-    different kinds still make the whole.
-
-    Args:
-        cells: the grid, or a round by which it grows.
+    Attributes:
         sizes: of every architecture.
-        spec: the study.
         settings: the engine, lowering and shard.
         device: `CPU` or `GPU`.
         content: the dataset's, which whoever trains must find too.
         checkpoints: where the state of populations in training is kept.
     """
-    jobs = _group(cells, sizes, spec, settings, device, content, checkpoints)
-    if settings.shard is None:
+
+    spec: Spec
+    sizes: dict[Architecture, Size]
+    settings: Settings
+    device: str
+    content: str = ""
+    checkpoints: Checkpoints | None = None
+
+    def plan(self, cells: Sequence[Cell]) -> list[Job]:
+        """The jobs of a round that are this run's to train, finished ones too.
+
+        Which networks train together follows from the spec and the kind of device alone, whatever is finished
+        already. A shard's share is cut where a CPU's populations end, whatever trains it, so that shards on machines
+        of different kinds still make the whole.
+        """
+        jobs = self._group(cells)
+        if self.settings.shard is None:
+            return jobs
+        share = self.settings.shard.share(replace(self, device="CPU")._group(cells), self.spec)
+        own = {cell.trial for cell in list_cells(share)}
+        return _narrow(jobs, lambda cell: cell.trial in own)
+
+    def _group(self, cells: Sequence[Cell]) -> list[Job]:
+        jobs, by_name = [], defaultdict(list)
+        for cell in cells:
+            by_name[cell.architecture.name].append(cell)
+        engine, lowering = self.settings.engine, self.settings.lowering
+        for architecture, size in self.sizes.items():
+            most = 1 if engine == "reference" else size.members(self.device, self.spec.training.memory_gib)
+            populations = grid.make_populations(by_name[architecture.name], most)
+            members = max((len(population.cells) for population in populations), default=0)  # not every one grows
+            jobs += [
+                Job(population, size, members, engine, self.device, self.content, lowering, True, self.checkpoints)
+                for population in populations
+            ]
         return jobs
-    share = settings.shard.share(_group(cells, sizes, spec, settings, "CPU"), spec)
-    own = {cell.trial for job in share for cell in job.population.cells}
-    return _narrow(jobs, lambda cell: cell.trial in own)
 
 
 def select_missing(jobs: Iterable[Job], finished: Container[str]) -> list[Job]:
@@ -54,34 +71,7 @@ def list_cells(jobs: Iterable[Job]) -> list[Cell]:
     return [cell for job in jobs for cell in job.population.cells]
 
 
-def _group(
-    cells: Sequence[Cell],
-    sizes: dict[Architecture, Size],
-    spec: Spec,
-    settings: Settings,
-    device: str,
-    content: str = "",
-    checkpoints: Checkpoints | None = None,
-) -> list[Job]:
-    jobs, by_name = [], defaultdict(list)
-    for cell in cells:
-        by_name[cell.architecture.name].append(cell)
-    for architecture, size in sizes.items():
-        members = 1 if settings.engine == "reference" else size.members(device, spec.training.memory_gib)
-        populations = grid.make_populations(by_name[architecture.name], members)
-        fullest = max((len(population.cells) for population in populations), default=0)  # not every one grows
-        jobs += [
-            Job(population, size, fullest, settings.engine, device, content, settings.lowering, True, checkpoints)
-            for population in populations
-        ]
-    return jobs
-
-
 def _narrow(jobs: Iterable[Job], wanted: Callable[[Cell], bool]) -> list[Job]:
     """The jobs with the cells that are wanted alone; those without any are left out."""
-    narrowed = []
-    for job in jobs:
-        cells = tuple(cell for cell in job.population.cells if wanted(cell))
-        if cells:
-            narrowed.append(replace(job, population=Population(cells)))
-    return narrowed
+    narrowed = ((job, tuple(cell for cell in job.population.cells if wanted(cell))) for job in jobs)
+    return [replace(job, population=Population(cells)) for job, cells in narrowed if cells]

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from regsearch import data, grid, ledger
@@ -15,26 +14,12 @@ from regsearch.engine import Job
 from regsearch.grid import KEPT_COMPILED, Architecture, Size
 from regsearch.ledger import Trial, columns
 from regsearch.runner import timing
-from regsearch.runner.jobs import plan_jobs, select_missing
-from regsearch.runner.pace import count_images
+from regsearch.runner.jobs import Planner, select_missing
+from regsearch.runner.pace import Cost
 from regsearch.runner.settings import Settings
 from regsearch.runner.signals import NoSignals, Signals
 from regsearch.runner.site import ThisMachine
-from regsearch.runner.timing import Timings
 from regsearch.spec import Spec
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one population costs a worker, in seconds.
-
-    Attributes:
-        compile: of its network, paid by each worker that does not have it compiled already.
-        train: of the population itself.
-    """
-
-    compile: float
-    train: float
 
 
 @dataclass(frozen=True)
@@ -56,7 +41,7 @@ class Seconds:
 
 @dataclass(frozen=True)
 class Row:
-    """One network's part of the plan.
+    """One architecture's part of the plan.
 
     Attributes:
         populations: those left to train.
@@ -127,11 +112,12 @@ def make_plan(spec: Spec, results: Path, settings: Settings, started: float, sig
     finished = set(trials.loc[trials["status"] != "failed", "trial"])
     rounds = list(grid.make_rounds(spec, settings.engine, facts.content, lambda: trials))
     site = ThisMachine(settings)
-    planned = [plan_jobs(cells, sizes, spec, settings, site.device) for cells in rounds]
+    planner = Planner(spec, sizes, settings, site.device)
+    planned = [planner.plan(cells) for cells in rounds]
     jobs = [job for round_jobs in planned for job in select_missing(round_jobs, finished)]
     processes = site.count_processes(len(jobs))
     measured = timing.measure(spec, facts, jobs, processes, started, signals or NoSignals()) if jobs else None
-    costs = [cost(job, spec, measured) for job in jobs] if measured else []
+    costs = [measured.pace.estimate(job, spec) for job in jobs] if measured else []
     rows = []
     for architecture, size in sizes.items():
         own = [cell for cells in rounds for cell in cells if cell.architecture == architecture]
@@ -159,24 +145,6 @@ def make_plan(spec: Spec, results: Path, settings: Settings, started: float, sig
     )
 
 
-def cost(job: Job, spec: Spec, measured: Timings) -> Cost:
-    """The cost of a job, between those measured, on a straight line over the work of one image.
-
-    A population takes `start` + epochs × images × `image`; training images count as three.
-    """
-    work = job.size.work * job.members
-    works = [timed.work for timed in measured.architectures]
-
-    def at(seconds: Sequence[float]) -> float:
-        return float(np.interp(work, works, seconds))
-
-    images = count_images(spec, job.population.first.train_size)
-    image = at([timed.image for timed in measured.architectures])
-    start = at([timed.start for timed in measured.architectures])
-    compiling = at([architecture.compile for architecture in measured.architectures])
-    return Cost(compiling, start + spec.training.epochs * images * image)
-
-
 def schedule(jobs: Sequence[Job], costs: Sequence[Cost], processes: int, overhead: float) -> Seconds:
     """How long the jobs take: each goes to the worker that is free first, which keeps the last networks compiled.
 
@@ -189,18 +157,20 @@ def schedule(jobs: Sequence[Job], costs: Sequence[Cost], processes: int, overhea
     free = [(0.0, worker) for worker in range(max(1, processes))]
     compiled: list[list[tuple[Architecture, int]]] = [[] for _ in free]
     compiling = 0.0
-    for job, one in zip(jobs, costs, strict=True):
-        at, worker = heapq.heappop(free)
+    for job, cost in zip(jobs, costs, strict=True):
+        time, worker = heapq.heappop(free)
         first = job.population.first
-        what = (first.architecture, first.train_size)
-        if what not in compiled[worker]:
-            compiling += one.compile
-            at += one.compile
+        program = (first.architecture, first.train_size)
+        if program not in compiled[worker]:
+            compiling += cost.compile
+            time += cost.compile
         architectures = dict.fromkeys([first.architecture, *(architecture for architecture, _ in compiled[worker])])
         kept = list(architectures)[:KEPT_COMPILED]
-        compiled[worker] = [what, *(had for had in compiled[worker] if had != what and had[0] in kept)]
-        heapq.heappush(free, (at + one.train, worker))
-    return Seconds(overhead, compiling, sum(one.train for one in costs), overhead + max(at for at, _ in free))
+        others = [other for other in compiled[worker] if other != program and other[0] in kept]
+        compiled[worker] = [program, *others]
+        heapq.heappush(free, (time + cost.train, worker))
+    training = sum(cost.train for cost in costs)
+    return Seconds(overhead, compiling, training, overhead + max(time for time, _ in free))
 
 
 def count_data_bytes(spec: Spec, facts: Facts) -> int:
@@ -216,4 +186,4 @@ def _read_trials(spec: Spec, results: Path, facts: Facts) -> pd.DataFrame:
     ledger.admit(results, spec, facts.content)
     if ledger.exists(results):
         return ledger.read_trials(results)
-    return pd.DataFrame(columns=columns(Trial))
+    return pd.DataFrame(columns=list(columns(Trial)))

@@ -5,12 +5,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Protocol
 
 from regsearch.engine import Job
 from regsearch.grid import Architecture, Cell
 from regsearch.ledger import Record, Trial
-from regsearch.runner.pace import COMPILE_SECONDS, START_SECONDS, estimate_seconds
+from regsearch.runner.pace import DEFAULT, START_SECONDS
 from regsearch.spec import NONE, Spec
 
 
@@ -32,27 +31,24 @@ class Shares:
 
 def share_time(jobs: Sequence[Job], spec: Spec, processes: int) -> Shares:
     """The shares of what is to be trained, from its sizes alone."""
-    seconds: dict[Architecture, float] = defaultdict(float)
-    trials: dict[Architecture, list[str]] = defaultdict(list)
-    populations: dict[Architecture, int] = defaultdict(int)
     workers = max(1, processes)
+    by_architecture: dict[Architecture, list[Job]] = defaultdict(list)
     for job in jobs:
-        first = job.population.first
-        seconds[first.architecture] += estimate_seconds(job, spec)
-        populations[first.architecture] += 1
-        trials[first.architecture] += [cell.trial for cell in job.population.cells]
-    found: dict[str, float] = {}
-    for architecture, names in trials.items():
-        compiling = COMPILE_SECONDS * min(populations[architecture], workers)
-        found |= dict.fromkeys(names, (compiling + seconds[architecture]) / len(names))
-    return Shares(START_SECONDS * workers, found)
+        by_architecture[job.population.first.architecture].append(job)
+    trials: dict[str, float] = {}
+    for group in by_architecture.values():
+        costs = [DEFAULT.estimate(job, spec) for job in group]
+        seconds = costs[0].compile * min(len(group), workers) + sum(cost.train for cost in costs)
+        names = [cell.trial for job in group for cell in job.population.cells]
+        trials |= dict.fromkeys(names, seconds / len(names))
+    return Shares(START_SECONDS * workers, trials)
 
 
 class Tally:
     """A run's progress.
 
     Attributes:
-        networks: the architectures' names, in the grid's order.
+        architectures: their names, in the grid's order.
         penalties: their names, without `none`.
         total: trials of the grid.
         had: of these, finished before the run.
@@ -126,10 +122,10 @@ class Tally:
 
         One that diverged with any seed does not count. None where there is none yet.
         """
-        found = self._losses.get(architecture, {})
-        if not any(name == penalty for name, *_ in found):
+        sums = self._losses.get(architecture, {})
+        if not any(name == penalty for name, *_ in sums):
             return None
-        means = [(total / count, lam) for (name, lam, *_), (total, count) in found.items() if name in (penalty, NONE)]
+        means = [(total / count, lam) for (name, lam, *_), (total, count) in sums.items() if name in (penalty, NONE)]
         loss, lam = min(means)
         return lam if loss < inf else None
 
@@ -140,14 +136,14 @@ class Tally:
             self.recent.remove(architecture)
         self.recent.append(architecture)
         loss = trial.validation_loss if trial.status == "completed" and trial.validation_loss is not None else inf
-        at = (trial.penalty, trial.lam, trial.learning_rate, trial.train_size)
-        sums = self._losses[architecture].setdefault(at, [0.0, 0])
+        point = (trial.penalty, trial.lam, trial.learning_rate, trial.train_size)
+        sums = self._losses[architecture].setdefault(point, [0.0, 0])
         sums[0] += loss
         sums[1] += 1
 
 
-class Reporter(Protocol):
-    """Shows the progress of one run."""
+class Reporter:
+    """Is told how far a run is; this one shows nothing."""
 
     def download(self, name: str, done: int, total: int) -> None:
         """More of a file of the dataset is here: `done` of `total` bytes, 0 where the total is not known."""
@@ -160,19 +156,3 @@ class Reporter(Protocol):
 
     def stop(self) -> None:
         """The run is over."""
-
-
-class Silent:
-    """Shows nothing."""
-
-    def download(self, name: str, done: int, total: int) -> None:
-        """Shows nothing."""
-
-    def start(self, cells: Sequence[Cell], finished: Sequence[Trial], expected: Shares) -> None:
-        """Shows nothing."""
-
-    def advance(self, records: Sequence[Record]) -> None:
-        """Shows nothing."""
-
-    def stop(self) -> None:
-        """Shows nothing."""

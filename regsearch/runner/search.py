@@ -9,6 +9,7 @@ from regsearch.data import Facts
 from regsearch.engine import Job
 from regsearch.grid import Cell
 from regsearch.ledger import Record, Trial
+from regsearch.runner.jobs import list_cells
 
 if TYPE_CHECKING:
     from regsearch.runner.tuner import GridTuner
@@ -21,6 +22,9 @@ class GridSearch:
 
     The ledger is the truth. Keras Tuner's own state is rebuilt from it when the first job is handed out, and saved
     now and then.
+
+    Attributes:
+        tuner: the search as Keras Tuner's own tools know it; None until the first job is handed out.
     """
 
     def __init__(self, folder: Path, facts: Facts) -> None:
@@ -32,40 +36,40 @@ class GridSearch:
         """
         self.folder, self.facts = folder, facts
         self._cells: list[Cell] = []
-        self._tuner: GridTuner | None = None
+        self.tuner: GridTuner | None = None
         self._saved = time.monotonic()
 
     def __enter__(self) -> "GridSearch":
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._tuner:
-            self._tuner.oracle.save_unsaved()
+        if self.tuner:
+            self.tuner.oracle.save_unsaved()
 
     def hand_out(self, jobs: Sequence[Job], cells: Sequence[Cell], finished: Mapping[str, Trial]) -> Sequence[Job]:
         """Begins the trials of jobs.
 
         Args:
             jobs: what is to be trained.
-            cells: the grid, as far as it has grown.
+            cells: what the grid has more since the last call.
             finished: the trials that the ledger has, which the search takes over.
         """
+        self._cells += cells
         if jobs:
-            if self._tuner is None:
+            if self.tuner is None:
                 from regsearch.runner.tuner import GridTuner
 
-                self._tuner = GridTuner(self.folder, self.facts)
-            self._tuner.grow(cells, finished)
-            for job in jobs:
-                for cell in job.population.cells:
-                    self._tuner.oracle.begin(cell)
+                self.tuner = GridTuner(self.folder, self.facts)
+            self.tuner.grow(self._cells, finished)
+            for cell in list_cells(jobs):
+                self.tuner.oracle.begin(cell)
         return jobs
 
     def end(self, records: Sequence[Record]) -> None:
         """Ends the trials of records that are in the ledger."""
-        assert self._tuner is not None, "trials end after they were handed out"
+        assert self.tuner is not None, "trials end after they were handed out"
         for record in records:
-            self._tuner.oracle.end(record.trial)
+            self.tuner.oracle.end(record.trial)
         if time.monotonic() - self._saved >= SAVE_SECONDS:
-            self._tuner.oracle.save_unsaved()
+            self.tuner.oracle.save_unsaved()
             self._saved = time.monotonic()

@@ -7,7 +7,7 @@ from typing import Self
 
 from regsearch.engine import Job
 from regsearch.ledger import SHARDS
-from regsearch.runner.pace import COMPILE_SECONDS, estimate_seconds
+from regsearch.runner.pace import DEFAULT, Cost
 from regsearch.spec import Spec
 
 MOST = 10_000
@@ -46,25 +46,26 @@ class Shard:
         Jobs are cut, in the grid's order, where it makes the longest shard shortest: the linear partition problem,
         solved by bisecting how long a shard may take, its compiling included.
         """
-        seconds = [estimate_seconds(job, spec) for job in jobs]
-        enough, least = sum(seconds) + COMPILE_SECONDS * len(jobs), max(seconds, default=0.0)
+        costs = [DEFAULT.estimate(job, spec) for job in jobs]
+        enough = sum(cost.train + cost.compile for cost in costs)
+        least = max((cost.train for cost in costs), default=0.0)
         for _ in range(50):
             middle = (least + enough) / 2
-            fits = len(_cuts(jobs, seconds, middle)) <= self.count
+            fits = len(_cut(jobs, costs, middle)) <= self.count
             least, enough = (least, middle) if fits else (middle, enough)
-        cuts = [*_cuts(jobs, seconds, enough), len(jobs)]
+        cuts = [*_cut(jobs, costs, enough), len(jobs)]
         return list(jobs[cuts[self.index - 1] : cuts[self.index]]) if self.index < len(cuts) else []
 
 
-def _cuts(jobs: Sequence[Job], seconds: Sequence[float], most: float) -> list[int]:
-    """Where each shard begins, if none may take longer than `most` unless by a single job."""
+def _cut(jobs: Sequence[Job], costs: Sequence[Cost], most: float) -> list[int]:
+    """Where each shard begins, if none may take longer than `most` seconds unless by a single job."""
     cuts: list[int] = []
     load, architecture = 0.0, None
-    for index, job in enumerate(jobs):
-        more = seconds[index] + COMPILE_SECONDS * (job.population.first.architecture != architecture)
+    for index, (job, cost) in enumerate(zip(jobs, costs, strict=True)):
+        more = cost.train + cost.compile * (job.population.first.architecture != architecture)
         architecture = job.population.first.architecture
         if not cuts or load + more > most:
             cuts.append(index)
-            load, more = 0.0, seconds[index] + COMPILE_SECONDS
+            load, more = 0.0, cost.train + cost.compile
         load += more
     return cuts

@@ -9,17 +9,12 @@ class Signals(Protocol):
 
     def raise_if_stopped(self) -> None:
         """Raises what ends the run, if it was asked to stop."""
+        return
 
     def deferred(self) -> AbstractContextManager[None]:
         """Inside, whoever trains calls `raise_if_stopped` often, and nothing is raised in between."""
-
-
-class NoSignals:
-    """Nothing but Python's own KeyboardInterrupt asks a run to stop."""
-
-    def raise_if_stopped(self) -> None:
-        """Raises nothing."""
-
-    def deferred(self) -> AbstractContextManager[None]:
-        """Defers nothing."""
         return nullcontext()
+
+
+class NoSignals(Signals):
+    """Nothing but Python's own KeyboardInterrupt asks a run to stop."""

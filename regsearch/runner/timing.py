@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass, replace
+from itertools import chain
 from math import ceil
 from typing import Self
 
@@ -18,12 +19,12 @@ from regsearch.engine import Job
 from regsearch.errors import RegsearchError
 from regsearch.grid import Architecture, Population
 from regsearch.runner import dispatch, workers
-from regsearch.runner.pace import count_images
+from regsearch.runner.pace import Pace, Timing, count_images
 from regsearch.runner.signals import Signals
 from regsearch.spec import Spec, Training
 
 SAMPLES_OF_ONE, SAMPLES_OF_MANY = 2, 4
-"""Networks timed where one architecture is trained at several widths, and where each has layers of its own."""
+"""Architectures timed where one is trained at several widths, and where each has layers of its own."""
 EPOCH_WORK = 2e10
 """Multiplications and additions of a timed epoch, about a second's worth; a longer one is cut short."""
 FEWEST_STEPS = 4
@@ -33,50 +34,32 @@ MOST_EPOCHS = 40
 
 
 @dataclass(frozen=True)
-class Timing:
-    """What one network took in one process.
-
-    Attributes:
-        work: that of one image through the whole population, forwards.
-        compile: seconds to build and compile it.
-        start: seconds a population takes besides its epochs.
-        image: seconds of one image forwards; with its way back an image counts as three.
-    """
-
-    work: float
-    compile: float
-    start: float
-    image: float
-
-
-@dataclass(frozen=True)
-class Timings:
+class Measured:
     """What was measured.
 
     Attributes:
-        networks: by rising work.
+        pace: how fast populations train in a worker.
         overhead: seconds from the start of the command to the first population, and from the last to the end.
         memory: bytes that the largest worker process took.
     """
 
-    architectures: tuple[Timing, ...]
+    pace: Pace
     overhead: float
     memory: int
 
 
-def samples(jobs: Sequence[Job], most: int) -> list[Job]:
-    """The jobs to time: of each network the first, then the smallest, the largest and some evenly between."""
+def pick_samples(jobs: Sequence[Job], most: int) -> list[Job]:
+    """The jobs to time: of each architecture the first, then the smallest, the largest and some evenly between."""
     firsts: dict[Architecture, Job] = {}
     for job in jobs:
         firsts.setdefault(job.population.first.architecture, job)
     ordered = sorted(firsts.values(), key=lambda job: job.size.work * job.members)
-    picked = np.linspace(0, len(ordered) - 1, min(most, len(ordered)))
-    return [ordered[round(at)] for at in picked]
+    return [ordered[round(index)] for index in np.linspace(0, len(ordered) - 1, min(most, len(ordered)))]
 
 
 def measure(
     spec: Spec, facts: Facts, jobs: Sequence[Job], processes: int, started: float, signals: Signals
-) -> Timings:
+) -> Measured:
     """Times sample populations in every worker at once, as they would train; on made-up images.
 
     Args:
@@ -91,53 +74,53 @@ def measure(
         RegsearchError: a sample could not be trained.
     """
     began = time.time() - (time.perf_counter() - started)
-    chosen = samples(jobs, SAMPLES_OF_ONE if spec.architecture else SAMPLES_OF_MANY)
-    threads, device = chosen[0].threads, chosen[0].device
-    with signals.deferred(), workers.pool(processes, device, threads, signals.raise_if_stopped) as ready:
+    samples = pick_samples(jobs, SAMPLES_OF_ONE if spec.architecture else SAMPLES_OF_MANY)
+    threads, device = samples[0].threads, samples[0].device
+    with signals.deferred(), workers.open_pool(processes, device, threads, signals.raise_if_stopped) as ready:
         engine.start(threads, device)
         from regsearch.runner import tuner  # noqa: F401 - a run imports it too
 
         futures = []
         for worker in range(max(1, processes)):
-            turn = worker % len(chosen)  # each worker starts with another, as its first takes longer to compile
-            futures.append(ready.submit(_time_all, spec, facts, chosen[turn:] + chosen[:turn]))
+            turn = worker % len(samples)  # each worker starts with another, as its first takes longer to compile
+            futures.append(ready.submit(_time_all, spec, facts, samples[turn:] + samples[:turn]))
         while wait(futures, timeout=dispatch.POLL_SECONDS).not_done:
             signals.raise_if_stopped()
         try:
-            found = [future.result() for future in futures]
+            results = [future.result() for future in futures]
         except Exception as error:
-            name = ", ".join(job.population.first.architecture.name for job in chosen)
+            name = ", ".join(job.population.first.architecture.name for job in samples)
             raise RegsearchError(
                 f"expected sample populations of {name} to train, got: {error or type(error).__name__}. "
                 "Is there memory for them? See training.memory_gib and --workers."
             ) from error
-    closing = time.time() - max(one.ended for one in found)
-    starting = statistics.mean(one.began for one in found) - began
-    timings, warming = combined([one.timings for one in found])
-    return Timings(timings, starting + warming + closing, max(one.memory for one in found))
+    closing = time.time() - max(result.ended for result in results)
+    starting = statistics.mean(result.began for result in results) - began
+    pace, warming = combine([result.timings for result in results])
+    return Measured(pace, starting + warming + closing, max(result.memory for result in results))
 
 
-def combined(found: Sequence[Sequence[Timing]]) -> tuple[tuple[Timing, ...], float]:
-    """What several workers measured, by rising work, and what the first network of each took longer to compile.
+def combine(timings: Sequence[Sequence[Timing]]) -> tuple[Pace, float]:
+    """What several workers measured together, and how much longer the first architecture of each took to compile.
 
     Args:
-        found: each worker's timings, in the order in which it took them.
+        timings: each worker's, in the order in which it took them.
     """
-    architectures: dict[float, list[Timing]] = {}
-    for timing in (timing for timings in found for timing in timings):
-        architectures.setdefault(timing.work, []).append(timing)
-    compiling = {work: min(timing.compile for timing in timings) for work, timings in architectures.items()}
-    warming = statistics.mean(timings[0].compile - compiling[timings[0].work] for timings in found)
+    by_work: dict[float, list[Timing]] = {}
+    for timing in chain.from_iterable(timings):
+        by_work.setdefault(timing.work, []).append(timing)
+    compiling = {work: min(timing.compile for timing in group) for work, group in by_work.items()}
+    warming = statistics.mean(first.compile - compiling[first.work] for first, *_ in timings)
     means = (
         Timing(
             work=work,
             compile=compiling[work],
-            start=statistics.mean(timing.start for timing in timings),
-            image=statistics.mean(timing.image for timing in timings),
+            start=statistics.mean(timing.start for timing in group),
+            image=statistics.mean(timing.image for timing in group),
         )
-        for work, timings in sorted(architectures.items())
+        for work, group in sorted(by_work.items())
     )
-    return tuple(means), warming
+    return Pace(tuple(means)), warming
 
 
 @dataclass(frozen=True)
@@ -151,7 +134,7 @@ class _Timed:
 
 
 def _time_all(spec: Spec, facts: Facts, jobs: list[Job], raise_if_stopped: Callable[[], None]) -> _Timed:
-    """Times each job's network, in a worker, once the engine is imported."""
+    """Times each job in a worker, once the engine is imported."""
     engine.start(jobs[0].threads, jobs[0].device)
     samples = [_Sample.of(spec, facts, job) for job in jobs]
     began = time.time()
@@ -193,27 +176,26 @@ class _Sample:
         """The sample of a job."""
         size, batch = job.population.first.train_size, spec.training.batch_size
         steps = spec.training.steps(size)
-        work = job.size.work * job.members * count_images(spec, size)
-        share = min(1.0, EPOCH_WORK / work)
+        share = min(1.0, EPOCH_WORK / (job.size.work * job.members * count_images(spec, size)))
         steps = max(min(steps, FEWEST_STEPS), int(steps * share))
         size = min(size, steps * batch)
         cells = tuple(replace(cell, train_size=size, learning_rate=1e-9) for cell in job.population.cells)
         seen = facts.for_width(job.population.first.architecture.width)
-        made_up = np.random.default_rng(0)
+        rng = np.random.default_rng(0)
 
-        def some(count: int) -> Arrays:
-            x = made_up.random((count, *seen.image), np.float32)
+        def make_up(count: int) -> Arrays:
+            x = rng.random((count, *seen.image), np.float32)
             if seen.loss == "squared_error":
-                return x, made_up.random((count, seen.outputs), np.float32)
-            return x, made_up.integers(seen.outputs, size=count, dtype=np.int32)
+                return x, rng.random((count, seen.outputs), np.float32)
+            return x, rng.integers(seen.outputs, size=count, dtype=np.int32)
 
         scored = [max(1, int(share * count)) for count in (spec.dataset.validation, spec.dataset.test)]
-        split = Split(some(size), some(scored[0]), some(scored[1]), seen.outputs, seen.loss)
+        split = Split(make_up(size), make_up(scored[0]), make_up(scored[1]), seen.outputs, seen.loss)
         training = spec.training.model_copy(update={"steps_per_epoch": steps, "early_stopping": None})
         return cls(replace(job, population=Population(cells)), split, training)
 
     @property
     def images(self) -> int:
-        """Those of one epoch, counted forwards."""
+        """The images of one epoch, counted forwards."""
         steps = self.training.steps(len(self.split.train[0]))
         return 3 * self.training.batch_size * steps + len(self.split.validation[0])

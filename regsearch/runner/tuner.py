@@ -6,6 +6,7 @@ The ledger is the truth. Keras Tuner's own state is rebuilt from it at the start
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ FOLDER = "keras_tuner"
 
 
 @contextmanager
-def _written(folder: str | Path) -> Iterator[None]:
+def _name_folder(folder: str | Path) -> Iterator[None]:
     """Inside, Keras Tuner writes its files, through TensorFlow, which has its own errors for a full disk."""
     try:
         yield
@@ -52,13 +53,13 @@ class GridOracle(kt.Oracle):
 
     def grow(self, cells: Sequence[Cell]) -> None:
         """Makes the search space that of these cells."""
-        self.hyperparameters = _space(cells)
+        self.hyperparameters = _make_space(cells)
         self.max_trials = len(cells)
 
     def begin(self, cell: Cell) -> kt_trial.Trial:
         """Hands out the trial of one cell."""
-        hyperparameters = self.get_space()
-        hyperparameters.values = _values(cell)
+        hyperparameters = copy(self.hyperparameters)  # the space itself is the same for all, and large
+        hyperparameters.values = _list_values(cell)
         trial = kt_trial.Trial(hyperparameters, cell.trial, status="RUNNING")
         self.trials[cell.trial] = trial
         self.ongoing_trials[cell.trial] = trial
@@ -93,7 +94,7 @@ class GridOracle(kt.Oracle):
 
     def save_unsaved(self) -> None:
         """Writes the state and the trials that ended since the last call."""
-        with _written(self._project_dir):
+        with _name_folder(self._project_dir):
             for trial in {trial.trial_id: trial for trial in self.unsaved}.values():
                 super()._save_trial(trial)
             self.unsaved.clear()
@@ -103,16 +104,16 @@ class GridOracle(kt.Oracle):
 class GridTuner(kt.Tuner):
     """The search as Keras Tuner's own tools know it; `GridSearch` drives it."""
 
-    def __init__(self, folder: Path, shape: Facts) -> None:
+    def __init__(self, folder: Path, facts: Facts) -> None:
         """Starts a search over no cells yet.
 
         Args:
             folder: the results folder.
-            shape: of the dataset, for rebuilding networks from hyperparameters.
+            facts: of the dataset, for rebuilding networks from hyperparameters.
         """
-        with _written(folder / FOLDER):
+        with _name_folder(folder / FOLDER):
             super().__init__(
-                GridOracle(), GridHyperModel(shape), directory=folder, project_name=FOLDER, overwrite=True
+                GridOracle(), GridHyperModel(facts), directory=folder, project_name=FOLDER, overwrite=True
             )
 
     def _populate_initial_space(self) -> None:
@@ -132,36 +133,36 @@ class GridTuner(kt.Tuner):
 class GridHyperModel(kt.HyperModel):
     """A trial's network from its hyperparameters, for `tuner.hypermodel.build(best_hyperparameters)`."""
 
-    def __init__(self, shape: Facts) -> None:
+    def __init__(self, facts: Facts) -> None:
         super().__init__()
-        self.shape = shape
+        self.facts = facts
         self.cells: dict[tuple[Any, ...], Cell] = {}
 
     def grow(self, cells: Sequence[Cell]) -> None:
         """Takes the hyperparameters of these cells."""
-        self.cells = {tuple(_values(cell).values()): cell for cell in cells}
+        self.cells = {tuple(_list_values(cell).values()): cell for cell in cells}
 
     def build(self, hp: kt.HyperParameters) -> keras.Sequential:
         """The untrained network, with its regularizers."""
         cell = self.cells[tuple(hp.get(name) for name in _AXES)]
-        seen = self.shape.for_width(cell.architecture.width)
-        l1, l2, _ = cell.shares(weigh(cell.architecture, seen.image, seen.outputs).penalised)
-        return build(cell.architecture, seen.image, seen.outputs, cell.seed, l1, l2)
+        facts = self.facts.for_width(cell.architecture.width)
+        l1, l2, _ = cell.shares(weigh(cell.architecture, facts.image, facts.outputs).penalised)
+        return build(cell.architecture, facts.image, facts.outputs, cell.seed, l1, l2)
 
 
 _AXES = ("architecture", "penalty", "lambda", "learning_rate", "train_size", "seed")
 
 
-def _values(cell: Cell) -> dict[str, Any]:
+def _list_values(cell: Cell) -> dict[str, Any]:
     """A cell as Keras Tuner's hyperparameters."""
     values = (cell.architecture.name, cell.penalty_name, cell.lam, cell.learning_rate, cell.train_size, cell.seed)
     return dict(zip(_AXES, values, strict=True))
 
 
-def _space(cells: Sequence[Cell]) -> kt.HyperParameters:
+def _make_space(cells: Sequence[Cell]) -> kt.HyperParameters:
     """Every value that an axis takes. Lambda 0 goes with the penalty `none` alone."""
     space = kt.HyperParameters()
     for axis in _AXES:
-        values = list(dict.fromkeys(_values(cell)[axis] for cell in cells))
+        values = list(dict.fromkeys(_list_values(cell)[axis] for cell in cells))
         space.Choice(axis, values, default=NONE if axis == "penalty" and NONE in values else values[0])
     return space

@@ -50,7 +50,7 @@ class UnwantedError(Exception):
     """Nobody waits any more for what is in training here."""
 
 
-def inline(raise_if_stopped: Callable[[], None]) -> Workers:
+def use_this_process(raise_if_stopped: Callable[[], None]) -> Workers:
     """This process itself: it runs each task when it is submitted."""
 
     def submit(task: Callable[..., Any], *arguments: Any) -> Future[Any]:
@@ -64,7 +64,7 @@ def inline(raise_if_stopped: Callable[[], None]) -> Workers:
     return Workers(submit, lambda: 1)
 
 
-def remote(client: Client, ahead: Callable[[], int]) -> Workers:
+def use_client(client: Client, ahead: Callable[[], int]) -> Workers:
     """The workers of a Dask client."""
     executor = client.get_executor(pure=False)
     return Workers(lambda task, *arguments: executor.submit(_run_if_wanted, task, *arguments), ahead)
@@ -76,7 +76,7 @@ def _run_if_wanted(task: Callable[..., Any], *arguments: Any) -> Any:
 
 
 @contextmanager
-def pool(
+def open_pool(
     count: int, device: str, threads: int, raise_if_stopped: Callable[[], None] = lambda: None
 ) -> Iterator[Workers]:
     """A pool of workers on this machine: this process itself, or `count` processes of their own.
@@ -88,14 +88,14 @@ def pool(
         raise_if_stopped: called often while this process trains.
     """
     if count == 0:
-        yield inline(raise_if_stopped)
+        yield use_this_process(raise_if_stopped)
         return
     settings = QUIET | {
         "distributed.nanny.pre-spawn-environ": {
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
             "DASK_LOGGING__DISTRIBUTED": "critical",
-        },
+        }
     }
     gpus = engine.gpus() if device == "GPU" else []
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
@@ -121,7 +121,7 @@ def pool(
             ThreadPoolExecutor(1) as meanwhile,  # workers import TensorFlow while the driver does
         ):
             meanwhile.submit(prepare, client, Prepared(threads, device, ours=True))
-            yield remote(client, lambda: 2 * count)
+            yield use_client(client, lambda: 2 * count)
 
 
 def prepare(client: Client, plugin: WorkerPlugin) -> None:

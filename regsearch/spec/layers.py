@@ -6,19 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
-from regsearch.spec.values import (
-    Count,
-    Flag,
-    Fraction,
-    Margins,
-    Named,
-    NonEmpty,
-    Number,
-    Pair,
-    Size,
-    one_of,
-    wrong,
-)
+from regsearch.spec.values import Count, Flag, Fraction, Margins, Named, NonEmpty, Number, Pair, Size, one_of, wrong
 
 ActivationName = Literal[
     "linear", "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "swish",
@@ -48,7 +36,8 @@ class LayerBase(Named):
         """Keras's arguments of this layer at one width."""
         values = dict(self)
         return {
-            name: value.resolve(width, classes) if isinstance(value, Count) else value for name, value in values.items()
+            name: value.resolve(width, classes) if isinstance(value, Count) else value
+            for name, value in values.items()
         }
 
     def counts(self) -> tuple[Count, ...]:

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from conftest import parsed_text
+from planted_answer import find_best_lambda
 
 from regsearch import data as datasets
 from regsearch.analysis.curves import Architecture, Curve
 from regsearch.analysis.stability import find_limit, find_slowest, measure_stability
 from regsearch.analysis.tables import Setting
-from regsearch.data import planted
 from regsearch.engine.population import training
 from regsearch.grid import cells as grid
 from regsearch.grid import costs as sizing
@@ -156,4 +156,4 @@ def test_planted_data_diverges_within_a_grid_step_of_the_limit(optimizer, penalt
     step = 10 ** (1 / 8)
     assert max(stable) < min(diverged)
     assert predicted / step < min(diverged) < predicted * step
-    assert planted.best_lambda(1, 2, 64) < predicted
+    assert find_best_lambda(1, 2, 64) < predicted

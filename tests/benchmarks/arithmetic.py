@@ -69,7 +69,7 @@ def one_core(width, barrier, answers):
     trainer = training.Trainer(architecture, (8, 8, 1), 10, "cross_entropy", members, study.training, size, "CPU")
     trainer.run(population, split, 1)
     x, y, (vx, vy, counted) = *map(tf.constant, split.train), map(tf.constant, training._parts(split.validation))
-    order = tf.constant(training.batches(0, 1, len(split.train[0]), study.training.batch_size))
+    order = tf.constant(training.draw_batches(0, 1, len(split.train[0]), study.training.batch_size))
     rates = tf.fill([len(order)], tf.constant(cells[0].learning_rate, tf.float32))
     strengths = [
         tf.constant([cell.shares(size.penalised)[k] for cell in population.cells], tf.float32) for k in range(3)

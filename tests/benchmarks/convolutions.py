@@ -1,4 +1,4 @@
-"""Which lowering of convolution is fastest at which shape: what the rule in `regsearch/sizing.py` is drawn from.
+"""Which lowering of convolution is fastest at which shape: what the rule in `regsearch/grid/costs.py` is drawn from.
 
 Times forward and backward passes of one member's convolution on one thread, the lowerings interleaved, and
 prints the median GFLOP/s of each over the rounds.
@@ -16,7 +16,7 @@ import tensorflow as tf
 from regsearch.engine import backend
 from regsearch.engine.population.convolution import convolve
 from regsearch.grid.costs import LOWERINGS, Size
-from regsearch.grid.window import Window
+from regsearch.grid.shapes import Window
 
 # (image size, channels, filters, kernel size, batch)
 SHAPES = [

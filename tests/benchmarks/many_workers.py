@@ -23,12 +23,9 @@ from pathlib import Path
 
 from regsearch import study
 from regsearch.ledger.records import Counts, Epoch, record_completed
-from regsearch.runner import Silent, dispatch, jobs
-from regsearch.runner.cluster import Cluster
-from regsearch.runner.settings import Site
+from regsearch.runner import Cluster, Reporter, dispatch, work
 from regsearch.runner.workers import Workers
-from regsearch.spec import study as spec
-from regsearch.spec import yaml as source
+from regsearch.spec import parse
 
 SPEC = """
 name: many
@@ -65,9 +62,9 @@ def length(job, mean: float) -> float:
 
 
 def asleep(mean: float):
-    """In place of `jobs.work`."""
+    """In place of `work.train`."""
 
-    def work(_, job):
+    def train(_, job, __):
         time.sleep(length(job, mean))
         return [
             record_completed(
@@ -80,7 +77,7 @@ def asleep(mean: float):
             for cell in job.population.cells
         ]
 
-    return work
+    return train
 
 
 def ideal(lengths: list[float], workers: int) -> float:
@@ -100,18 +97,28 @@ def dask(count: int):
         cluster.stdin.close()
 
 
+class ThreadsAsSite:
+    """Workers in this process, as a `Site`."""
+
+    device, threads = "CPU", 1
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def count_processes(self, _: int) -> int:
+        return self.count
+
+    @contextmanager
+    def open_pool(self, *_):
+        with ThreadPoolExecutor(self.count) as executor:
+            yield Workers(lambda task, *given: executor.submit(task, *given, lambda: None), lambda: 2 * self.count)
+
+
 @contextmanager
 def threads(count: int):
-    """Workers in this process."""
-
-    class Threads(study.How):
-        @contextmanager
-        def site(self):
-            with ThreadPoolExecutor(count) as executor:
-                workers = Workers(executor, count, lambda: 2 * count)
-                yield Site("CPU", lambda _: count, lambda *_: nullcontext(workers))
-
-    yield Threads()
+    """Settings that train on threads of this process."""
+    study.runner.open_site = lambda _: nullcontext(ThreadsAsSite(count))
+    yield study.Settings()
 
 
 def main() -> None:
@@ -123,11 +130,11 @@ def main() -> None:
     parser.add_argument("--threads", action="store_true")
     options = parser.parse_args()
     logging.getLogger("regsearch").setLevel(logging.ERROR)
-    jobs.work = asleep(options.seconds)
+    work.train = asleep(options.seconds)
     handed: list[float] = []
     ended: list[float] = []
 
-    class Watching(Silent):
+    class Watching(Reporter):
         """Notes when the last population is kept."""
 
         def advance(self, _):
@@ -135,16 +142,15 @@ def main() -> None:
 
     train = dispatch.train
 
-    def noting(spec, pool, ahead, todo):
-        todo = list(todo)
+    def noting(spec, workers, todo, raise_if_stopped):
         handed.extend([time.perf_counter(), *(length(job, options.seconds) for job in todo)])
-        return train(spec, pool, ahead, todo)
+        return train(spec, workers, todo, raise_if_stopped)
 
     dispatch.train = noting
     study.report.write = lambda *_: None
-    study_spec = spec.validate(source.parse(SPEC.format(seeds=options.populations // 100), "many.yaml"))
-    with tempfile.TemporaryDirectory() as folder, (threads if options.threads else dask)(options.workers) as how:
-        study.run(study_spec, Path(folder), Watching(), how)
+    spec = parse(SPEC.format(seeds=options.populations // 100), "many.yaml")
+    with tempfile.TemporaryDirectory() as folder, (threads if options.threads else dask)(options.workers) as settings:
+        study.run(spec, Path(folder), settings, Watching())
     started, *lengths = handed
     took, best = ended[-1] - started, ideal(lengths, options.workers)
     print(

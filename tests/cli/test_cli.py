@@ -79,7 +79,7 @@ def test_check_prints_1220_and_1200_for_the_layer_of_the_question(tmp_path):
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "cifar10"])
 def test_configs_of_large_datasets_are_valid_without_a_download_and_span_the_weights_they_state(name, monkeypatch):
-    monkeypatch.setattr("regsearch.data.download.fetched", None)
+    monkeypatch.setattr("regsearch.data.download.fetch", None)
     path = CONFIGS_FOLDER / f"{name}.yaml"
     result = invoke("check", path, "--json")
     assert (result.exit_code, result.stderr) == (0, "")
@@ -252,7 +252,7 @@ def test_report_on_an_unfinished_study_says_what_is_missing(tmp_path, spec_file,
 
 
 def test_a_warning_is_said_once(tmp_path, spec_file, monkeypatch):
-    def warns(*_):
+    def warns(*_, **__):
         for _ in range(3):
             logging.getLogger("regsearch.ledger.checkpoints").warning("the disk is full")
         raise ResultsError("the end")

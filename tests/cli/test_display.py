@@ -9,13 +9,15 @@ from rich.console import Console
 from regsearch import data as datasets
 from regsearch import study
 from regsearch.cli import display as progress
-from regsearch.cli.display import Display, Lines, Silent, drawn, reporter
+from regsearch.cli.display import Display, Lines, make_reporter, render_run
 from regsearch.grid import cells as grid
 from regsearch.grid import costs as sizing
 from regsearch.ledger.records import Counts, Record, Trial
+from regsearch.runner import Reporter
 from regsearch.runner import progress as tally
-from regsearch.runner.jobs import select_missing
-from regsearch.runner.progress import Shares, Tally, shares
+from regsearch.runner.jobs import Planner, select_missing
+from regsearch.runner.pace import START_SECONDS
+from regsearch.runner.progress import Shares, Tally, share_time
 
 SPEC = parsed(("widths: [1, 2]", "widths: [1, 2, 4]"))
 CELLS = grid.make_cells(SPEC, "population", "digits")
@@ -103,18 +105,17 @@ def test_a_grid_that_grows_keeps_what_is_known_and_its_pace(monkeypatch):
 
 
 def test_shares_are_the_larger_the_larger_the_network_and_cover_what_is_missing():
-    how = study.Settings("population", 2)
     sizes = sizing.measure(SPEC, datasets.NAMED["digits"])
-    jobs = select_missing(how.jobs(CELLS, sizes, SPEC, "CPU"), {CELLS[0].trial})
-    found = shares(jobs, SPEC, 2)
+    jobs = select_missing(Planner(SPEC, sizes, study.Settings(), "CPU").plan(CELLS), {CELLS[0].trial})
+    found = share_time(jobs, SPEC, 2)
     assert set(found.trials) == {cell.trial for cell in CELLS[1:]}
     assert found.trials[of(4, "l1", 0.1).trial] > found.trials[of(2, "l1", 0.1).trial]
-    assert found.start == 2 * tally.START_SECONDS
+    assert found.start == 2 * START_SECONDS
 
 
 def screen(run, width, height):
     console = Console(width=width, height=height, file=io.StringIO(), color_system=None)
-    console.print(drawn(run, width, height))
+    console.print(render_run(run, width, height))
     return console.file.getvalue().splitlines()
 
 
@@ -152,11 +153,11 @@ class Terminal(io.StringIO):
 
 def test_the_display_is_for_terminals_lines_for_all_else_and_silence_when_asked():
     terminal = Console(file=Terminal(), force_terminal=True)
-    assert isinstance(reporter(terminal, quiet=False), Display)
-    assert isinstance(reporter(terminal, quiet=True), Silent)
-    assert isinstance(reporter(Console(file=io.StringIO()), quiet=False), Lines)
+    assert isinstance(make_reporter(False, terminal), Display)
+    assert type(make_reporter(True, terminal)) is Reporter
+    assert isinstance(make_reporter(False, Console(file=io.StringIO())), Lines)
     forced = Console(file=io.StringIO(), force_terminal=True)  # FORCE_COLOR in a batch log
-    assert isinstance(reporter(forced, quiet=False), Lines)
+    assert isinstance(make_reporter(False, forced), Lines)
 
 
 def test_the_display_draws_in_place_and_leaves_nothing_behind():
@@ -175,7 +176,7 @@ def test_no_color_draws_without_colours(monkeypatch):
     console = Console(file=Terminal(), force_terminal=True, width=80, height=24)
     run = begun()
     run.add([trial(CELLS[0], 1.0)])
-    console.print(drawn(run, 80, 24))
+    console.print(render_run(run, 80, 24))
     assert "\x1b[3" not in console.file.getvalue()
 
 
@@ -221,7 +222,7 @@ def test_a_log_gets_a_line_when_a_download_begins_every_10_seconds_and_when_it_e
 @pytest.mark.parametrize("total", [0, 163 * MIB])
 def test_a_download_is_drawn_in_one_line(width, total):
     console = Console(width=width, file=io.StringIO(), color_system=None)
-    console.print(progress.downloading("cifar-10-python.tar.gz", 12 * MIB, total, width))
+    console.print(progress.render_download("cifar-10-python.tar.gz", 12 * MIB, total, width))
     (line,) = console.file.getvalue().splitlines()
     assert len(line) <= width
     assert ("━" in line) == (width >= 80 and total > 0)

@@ -7,19 +7,14 @@ import sys
 import time
 
 import pytest
-from regsearch.runner.interrupt import (
-    Stopped,
-    UnwantedError,
-    ask_at_checkpoints,
-    at_checkpoints,
-    checkpoint,
-    stoppable,
-)
+
+from regsearch.cli.interrupt import Stopped, StopSignals
 
 STUCK = """
 import hashlib, os
-from regsearch.runner.interrupt import at_checkpoints, stoppable
-with stoppable(lambda number: os._exit(128 + number), grace=0.5), at_checkpoints():
+from regsearch.cli.interrupt import StopSignals
+signals = StopSignals()
+with signals.caught(lambda number: os._exit(128 + number), grace=0.5), signals.deferred():
     print("ready", flush=True)
     hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)  # minutes in C, where no handler of Python's runs
 """
@@ -32,7 +27,7 @@ def never(number):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_raises_at_once_outside_training(number):
     def asked():
-        with stoppable(never):
+        with StopSignals().caught(never):
             os.kill(os.getpid(), number)
             time.sleep(5)
 
@@ -42,24 +37,24 @@ def test_a_signal_raises_at_once_outside_training(number):
 
 
 def test_a_signal_waits_for_a_checkpoint_in_training():
-    passed = []
+    passed, signals = [], StopSignals()
 
     def train():
-        with stoppable(never), at_checkpoints():
+        with signals.caught(never), signals.deferred():
             os.kill(os.getpid(), signal.SIGTERM)
             passed.append("the step is finished")
-            checkpoint()
+            signals.raise_if_stopped()
             passed.append("never")
 
     with pytest.raises(Stopped):
         train()
     assert passed == ["the step is finished"]
-    checkpoint()  # the next run is not stopped
+    signals.raise_if_stopped()  # the next run is not stopped
 
 
 def test_handlers_are_put_back():
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    with stoppable(never):
+    with StopSignals().caught(never):
         pass
     assert before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     assert signal.set_wakeup_fd(-1) == -1
@@ -73,15 +68,3 @@ def test_a_run_that_is_deep_in_a_library_ends_after_the_grace(number):
         process.send_signal(number)
         assert process.wait(10) == 128 + number
     assert 0.4 < time.monotonic() - started < 5
-
-
-def test_a_checkpoint_ends_what_nobody_waits_for():
-    wanted = [True]
-    ask_at_checkpoints(lambda: not wanted)
-    try:
-        checkpoint()
-        wanted.clear()
-        with pytest.raises(UnwantedError):
-            checkpoint()
-    finally:
-        ask_at_checkpoints(lambda: False)

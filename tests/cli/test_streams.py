@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from regsearch.cli.streams import OutputError, writable
+from regsearch.cli.streams import OutputError, open_streams
 
 
 def shell(redirection, *arguments, cwd=None):
@@ -41,8 +41,8 @@ def test_what_stderr_does_not_take_is_lost_and_no_more():
 
 
 def test_an_error_of_another_file_is_not_stdouts(tmp_path):
-    with pytest.raises(FileNotFoundError), writable():
+    with pytest.raises(FileNotFoundError), open_streams():
         (tmp_path / "none").read_text()
-    with pytest.raises(OSError, match="elsewhere") as raised, writable():
+    with pytest.raises(OSError, match="elsewhere") as raised, open_streams():
         raise OSError(28, "elsewhere", "a file")
     assert not isinstance(raised.value, OutputError)

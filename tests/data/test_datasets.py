@@ -2,18 +2,21 @@
 
 import os
 import re
+import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import parsed
-from test_spec import CONFIGS_FOLDER
+from opened_files import count_opened
 
 from regsearch import data as datasets
-from regsearch.data.kinds import scaled
+from regsearch.data.kinds import scale
 from regsearch.errors import DatasetError
 from regsearch.grid import cells as grid
 from regsearch.spec import study as spec_module
 
+CONFIGS_FOLDER = Path(__file__).parents[2] / "configs"
 DIGITS = parsed()
 
 
@@ -29,26 +32,26 @@ def images(n=164, **changes):
 
 
 def test_digits_are_scaled_to_one_and_split_without_overlap():
-    found = datasets.load(DIGITS)
-    assert found.pool[0].shape == (1797, 8, 8, 1)
-    assert found.pool[0].min() == 0
-    assert found.pool[0].max() == 1
-    split = datasets.split(found, DIGITS.dataset, 64, seed=0)
+    loaded = datasets.load(DIGITS)
+    assert loaded.pool[0].shape == (1797, 8, 8, 1)
+    assert loaded.pool[0].min() == 0
+    assert loaded.pool[0].max() == 1
+    split = datasets.split(loaded, DIGITS.dataset, 64, seed=0)
     parts = [split.train[0], split.validation[0], split.test[0]]
     assert [len(part) for part in parts] == [64, 50, 50]
     assert len(np.unique(np.concatenate(parts).reshape(164, -1), axis=0)) == 164
 
 
 def test_another_seed_is_another_split_and_the_same_seed_the_same():
-    found = datasets.load(DIGITS)
-    first, again, other = (datasets.split(found, DIGITS.dataset, 64, seed).train[0] for seed in (0, 0, 1))
+    loaded = datasets.load(DIGITS)
+    first, again, other = (datasets.split(loaded, DIGITS.dataset, 64, seed).train[0] for seed in (0, 0, 1))
     assert (first == again).all()
     assert (first != other).any()
 
 
 def test_a_smaller_training_set_is_part_of_a_larger_one_and_the_rest_stays():
-    found = datasets.load(DIGITS)
-    small, large = (datasets.split(found, DIGITS.dataset, size, seed=0) for size in (64, 200))
+    loaded = datasets.load(DIGITS)
+    small, large = (datasets.split(loaded, DIGITS.dataset, size, seed=0) for size in (64, 200))
     assert (large.train[0][:64] == small.train[0]).all()
     assert (large.train[1][:64] == small.train[1]).all()
     assert (large.validation[0] == small.validation[0]).all()
@@ -57,9 +60,9 @@ def test_a_smaller_training_set_is_part_of_a_larger_one_and_the_rest_stays():
 
 def test_label_noise_redraws_its_share_of_training_and_validation_and_leaves_test_clean():
     noisy = parsed(("train: 64", "train: 800"), ("validation: 50", "validation: 500\n  label_noise: 0.5"))
-    found = datasets.load(noisy)
-    dirty = datasets.split(found, noisy.dataset, 800, seed=0)
-    clean = datasets.split(found, noisy.dataset.model_copy(update={"label_noise": 0.0}), 800, seed=0)
+    loaded = datasets.load(noisy)
+    dirty = datasets.split(loaded, noisy.dataset, 800, seed=0)
+    clean = datasets.split(loaded, noisy.dataset.model_copy(update={"label_noise": 0.0}), 800, seed=0)
     for part in ("train", "validation"):
         changed = (getattr(dirty, part)[1] != getattr(clean, part)[1]).mean()
         assert 0.35 < changed < 0.55  # half redrawn, a tenth of those to the class they had
@@ -68,8 +71,8 @@ def test_label_noise_redraws_its_share_of_training_and_validation_and_leaves_tes
 
 def test_npz_of_one_pool_is_read_and_bytes_are_scaled(tmp_path):
     spec = npz(tmp_path / "a.npz", **images())
-    shape = datasets.describe(spec)
-    assert (shape.image, shape.outputs, shape.pool, shape.test) == ((5, 4, 3), 3, 164, 0)
+    facts = datasets.describe(spec)
+    assert (facts.image, facts.outputs, facts.pool, facts.test) == ((5, 4, 3), 3, 164, 0)
     split = datasets.split(datasets.load(spec), spec.dataset, 64, seed=0)
     assert max(part[0].max() for part in (split.train, split.validation, split.test)) == 1
     assert {part[0].dtype for part in (split.train, split.validation, split.test)} == {np.dtype(np.float32)}
@@ -77,7 +80,7 @@ def test_npz_of_one_pool_is_read_and_bytes_are_scaled(tmp_path):
 
 def test_every_byte_is_scaled_as_in_double_precision():
     every = np.arange(256, dtype=np.uint8)
-    assert (scaled(every) == (every / 255.0).astype(np.float32)).all()
+    assert (scale(every) == (every / 255.0).astype(np.float32)).all()
 
 
 def test_npz_with_its_own_test_set_keeps_it_apart_and_grey_images_get_a_channel(tmp_path):
@@ -90,9 +93,44 @@ def test_npz_with_its_own_test_set_keeps_it_apart_and_grey_images_get_a_channel(
 
 
 def test_other_content_under_the_same_name_is_other_data(tmp_path):
-    one = datasets.describe(npz(tmp_path / "a.npz", **images())).content
-    two = datasets.describe(npz(tmp_path / "a.npz", **images(y=(np.arange(164) + 1) % 3))).content
-    assert one != two
+    path = tmp_path / "a.npz"
+    before = datasets.describe(npz(path, **images())).content
+    spec = npz(path, **images(y=(np.arange(164) + 1) % 3))
+    os.utime(path, (1, 1))  # another time than before, however coarse the clock
+    assert datasets.describe(spec).content != before
+
+
+def test_a_file_is_read_once_for_its_digest_and_once_for_its_arrays_until_it_changes(tmp_path):
+    spec = npz(tmp_path / "a.npz", **images())
+    with count_opened(tmp_path) as opened:
+        first, *others = [(datasets.describe(spec), datasets.load(spec)) for _ in range(3)]  # a driver, two jobs
+        assert opened == {"a.npz": 2}
+        assert all(facts == first[0] and loaded is first[1] for facts, loaded in others)
+        np.savez(tmp_path / "a.npz", **images(n=170))
+        opened.clear()
+        assert (datasets.describe(spec).pool, len(datasets.load(spec).pool[0])) == (170, 170)
+        assert opened == {"a.npz": 2}
+
+
+def test_only_the_latest_dataset_is_held(tmp_path):
+    held = weakref.ref(datasets.load(npz(tmp_path / "a.npz", **images())))
+    assert held() is not None
+    datasets.load(DIGITS)
+    assert held() is None
+
+
+def test_what_may_be_named_is_listed_with_what_is_known_of_it(monkeypatch, tmp_path):
+    monkeypatch.setenv(datasets.CACHE_VARIABLE, str(tmp_path))
+    rows = {row["name"]: row for row in datasets.list_datasets()}
+    assert list(rows) == ["digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "npz", "images", "planted"]
+    unknown = dict.fromkeys(("image", "classes", "images", "test_images", "cache"))
+    assert rows["digits"] == {
+        "name": "digits", "image": [8, 8, 1], "classes": 10, "images": 1797, "test_images": 0,
+        "source": "built into scikit-learn", "cache": None,
+    }  # fmt: skip
+    assert list(rows["cifar100"].values())[1:5] == [[32, 32, 3], 100, 50_000, 10_000]
+    assert rows["cifar100"]["cache"] == str(tmp_path / "cifar100")
+    assert rows["npz"] == {"name": "npz", "source": "a file of your own, named by `path`", **unknown}
 
 
 @pytest.mark.parametrize(
@@ -164,9 +202,9 @@ def test_classes_without_a_training_image_are_named(tmp_path):
     labels = np.zeros(164, int)
     labels[:6] = [1, 2, 3, 4, 5, 6]
     spec = npz(tmp_path / "a.npz", **images(y=labels))
-    found = datasets.load(spec)
-    missing = datasets.find_untrained_classes(found, spec.dataset, 64, seed=0)
-    trained = datasets.split(found, spec.dataset, 64, seed=0).train[1]
+    loaded = datasets.load(spec)
+    missing = datasets.find_untrained_classes(loaded, spec.dataset, 64, seed=0)
+    trained = datasets.split(loaded, spec.dataset, 64, seed=0).train[1]
     assert missing == sorted(set(range(7)) - set(trained.tolist()))
     assert missing
     assert datasets.find_untrained_classes(datasets.load(DIGITS), DIGITS.dataset, 64, seed=0) == []
@@ -195,8 +233,8 @@ def test_too_few_images_of_a_named_dataset_need_no_download():
 def test_floats_in_y_are_targets_of_the_squared_error(tmp_path, shape, targets):
     y = np.random.default_rng(1).normal(size=shape)
     spec = npz(tmp_path / "a.npz", **images(y=y))
-    found, split = datasets.describe(spec), datasets.split(datasets.load(spec), spec.dataset, 64, seed=0)
-    assert (found.outputs, found.loss) == (targets, "squared_error")
+    facts, split = datasets.describe(spec), datasets.split(datasets.load(spec), spec.dataset, 64, seed=0)
+    assert (facts.outputs, facts.loss) == (targets, "squared_error")
     assert (split.outputs, split.loss) == (targets, "squared_error")
     assert split.train[1].shape == (64, targets)
     drawn = np.concatenate([part[1] for part in (split.train, split.validation, split.test)])
@@ -226,27 +264,27 @@ def coloured(path):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_standardised_channels_have_mean_0_and_deviation_1_on_the_training_images_of_that_split(tmp_path, size, seed):
     spec = coloured(tmp_path / "a.npz")
-    found = datasets.load(spec)
-    plain = datasets.split(found, spec.dataset.model_copy(update={"standardise": False}), size, seed)
-    split = datasets.split(found, spec.dataset, size, seed)
+    loaded = datasets.load(spec)
+    plain = datasets.split(loaded, spec.dataset.model_copy(update={"standardise": False}), size, seed)
+    split = datasets.split(loaded, spec.dataset, size, seed)
     mean, deviation = (
         np.array([f(plain.train[0][..., c], dtype=float) for c in range(3)]) for f in (np.mean, np.std)
     )
     deviation[2] = 1  # a constant channel is only centred
     for part in ("train", "validation", "test"):
-        found, before = getattr(split, part)[0], getattr(plain, part)[0]
-        assert found == pytest.approx((before - mean) / deviation, abs=1e-4)
-        assert found.dtype == np.float32
+        after, before = getattr(split, part)[0], getattr(plain, part)[0]
+        assert after == pytest.approx((before - mean) / deviation, abs=1e-4)
+        assert after.dtype == np.float32
     assert split.train[0].mean(axis=(0, 1, 2)) == pytest.approx([0, 0, 0], abs=1e-4)
     assert split.train[0].std(axis=(0, 1, 2)) == pytest.approx([1, 1, 0], abs=1e-4)
     assert (split.train[0][..., 2] == 0).all()
 
 
 def test_standardising_leaves_the_dataset_as_it_was():
-    found = datasets.load(DIGITS)
-    before = found.pool[0].copy()
-    datasets.split(found, parsed(STANDARDISE).dataset, 64, seed=0)
-    assert (found.pool[0] == before).all()
+    loaded = datasets.load(DIGITS)
+    before = loaded.pool[0].copy()
+    datasets.split(loaded, parsed(STANDARDISE).dataset, 64, seed=0)
+    assert (loaded.pool[0] == before).all()
 
 
 def trials(spec):
@@ -254,12 +292,12 @@ def trials(spec):
 
 
 def test_new_keys_leave_the_trials_of_earlier_versions_as_they_were():
-    found = trials(spec_module.load(CONFIGS_FOLDER / "digits.yaml"))
-    assert (len(found), found[0], found[241], found[-1]) == (
+    names = trials(spec_module.load(CONFIGS_FOLDER / "digits.yaml"))
+    assert (len(names), names[0], names[241], names[-1]) == (
         483, "tc5ae713548df", "t1dd13b8fa874", "t861d6b1b42de",
     )  # fmt: skip
-    found = trials(spec_module.load(CONFIGS_FOLDER / "smoke.yaml"))
-    assert (len(found), found[0], found[-1]) == (42, "t8a9656460099", "t681999e16ff0")
+    names = trials(spec_module.load(CONFIGS_FOLDER / "smoke.yaml"))
+    assert (len(names), names[0], names[-1]) == (42, "t8a9656460099", "t681999e16ff0")
 
 
 def test_standardised_images_are_other_data_and_those_not_standardised_are_not():

@@ -18,10 +18,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from conftest import parsed
+from opened_files import count_opened
 
 from regsearch import data as datasets
 from regsearch.cli import main
-from regsearch.data import archives, download, named
+from regsearch.data import archives, download
 from regsearch.errors import DatasetError
 
 NAMES = ["mnist", "fashion_mnist", "cifar10", "cifar100"]
@@ -29,12 +30,12 @@ TRAIN, TEST = 200, 60
 
 
 def pixels(name, count, seed):
-    image = named.NAMED[name].image
+    image = archives.NAMED[name].image
     return np.random.default_rng(seed).integers(0, 256, (count, *image), dtype=np.uint8)
 
 
 def labels(name, count):
-    return np.arange(count) % named.NAMED[name].outputs
+    return np.arange(count) % archives.NAMED[name].outputs
 
 
 class Python2(pickle._Pickler):
@@ -127,17 +128,17 @@ def server(tmp_path, monkeypatch):
     monkeypatch.setenv("REGSEARCH_DATA", str(tmp_path / "cache"))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    found = Server()
+    made_up = Server()
     for name in NAMES:
         files = []
         for file, content in zip(download.FILES[name], made(name), strict=True):
-            found.files[file.name] = content
+            made_up.files[file.name] = content
             algorithm = file.checksum.partition(":")[0]
             checksum = f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
-            files.append(download.File(file.name, f"{found.url}/{file.name}", checksum, file.in_keras))
+            files.append(download.File(file.name, f"{made_up.url}/{file.name}", checksum, file.in_keras))
         monkeypatch.setitem(download.FILES, name, tuple(files))
-    yield found
-    found.close()
+    yield made_up
+    made_up.close()
 
 
 def spec(name, path=None):
@@ -145,12 +146,12 @@ def spec(name, path=None):
     return parsed(("name: digits", f"name: {name}{more}"), ("train: 64", "train: 100"))
 
 
-def assert_whole(name, found):
-    for (x, y), count, seed in ((found.pool, TRAIN, 0), (found.test, TEST, 1)):
+def assert_whole(name, loaded):
+    for (x, y), count, seed in ((loaded.pool, TRAIN, 0), (loaded.test, TEST, 1)):
         assert x.dtype == np.uint8
         assert (x == pixels(name, count, seed)).all()
         assert y.tolist() == labels(name, count).tolist()
-    assert found.outputs == named.NAMED[name].outputs
+    assert loaded.outputs == archives.NAMED[name].outputs
 
 
 def kept(tmp_path):
@@ -257,8 +258,8 @@ def test_what_a_killed_download_left_is_cleared_away(tmp_path):
 
 def test_two_at_once_download_it_once_and_both_have_it_whole(server):
     with ThreadPoolExecutor(4) as pool:
-        for found in pool.map(datasets.load, [spec("fashion_mnist")] * 4):
-            assert_whole("fashion_mnist", found)
+        for loaded in pool.map(datasets.load, [spec("fashion_mnist")] * 4):
+            assert_whole("fashion_mnist", loaded)
     assert len(server.served) == 4
 
 
@@ -302,6 +303,18 @@ def test_a_file_that_is_here_already_may_be_named_and_is_the_same_data(server, t
         DatasetError, match=f"{file.name}: expected the file {file.name} of {name}, got nothing there"
     ):
         datasets.describe(spec(name, path))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_is_read_once_for_its_checksum_and_once_for_its_images(server, tmp_path, name):
+    files = [file.name for file in download.FILES[name]]
+    for file in files:
+        (tmp_path / file).write_bytes(server.files[file])
+    own = spec(name, tmp_path if len(files) > 1 else tmp_path / file)
+    with count_opened(tmp_path) as opened:
+        for _ in range(3):
+            datasets.describe(own), assert_whole(name, datasets.load(own))
+    assert opened == dict.fromkeys(files, 2)
 
 
 @pytest.mark.usefixtures("server")
@@ -362,7 +375,7 @@ def test_the_named_datasets_need_no_tensorflow(server, tmp_path):
     (tmp_path / "mnist.npz").write_bytes(server.files["mnist.npz"])
     code = (
         "import sys; from pathlib import Path; from regsearch.data import archives, catalogue, download;"
-        f"archives.mnist([Path({str(tmp_path / 'mnist.npz')!r})]);"
+        f"archives.read_mnist([Path({str(tmp_path / 'mnist.npz')!r})]);"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

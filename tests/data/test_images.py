@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from conftest import parsed
+from opened_files import count_opened
 from PIL import Image
 
 from regsearch import data as datasets
@@ -40,34 +41,34 @@ def spec(folder, size="[9, 7]", color="rgb"):
 
 
 def test_a_folder_for_each_class_is_a_dataset_of_bytes(photos):
-    shape, found = datasets.describe(spec(photos)), datasets.load(spec(photos))
-    assert (shape.image, shape.outputs, shape.pool, shape.test) == ((9, 7, 3), 2, 18, 0)
-    assert found.pool[0].dtype == np.uint8
-    assert found.pool[1].tolist() == [0] * 9 + [1] * 9
+    facts, loaded = datasets.describe(spec(photos)), datasets.load(spec(photos))
+    assert (facts.image, facts.outputs, facts.pool, facts.test) == ((9, 7, 3), 2, 18, 0)
+    assert loaded.pool[0].dtype == np.uint8
+    assert loaded.pool[1].tolist() == [0] * 9 + [1] * 9
     first = np.asarray(Image.open(photos / "cat" / "0.png"))
-    assert (found.pool[0][0] == first).all()
-    split = datasets.split(found, spec(photos).dataset, 10, seed=0)
+    assert (loaded.pool[0][0] == first).all()
+    split = datasets.split(loaded, spec(photos).dataset, 10, seed=0)
     assert (len(split.train[0]), len(split.validation[0]), len(split.test[0])) == (10, 4, 4)
     assert 0.5 < split.train[0].max() <= 1
 
 
 @pytest.mark.parametrize("color", ["rgb", "grayscale"])
 def test_images_are_resized_and_coloured_as_keras_does(photos, color):
-    found = datasets.load(spec(photos, "[4, 6]", color)).pool[0]
+    images = datasets.load(spec(photos, "[4, 6]", color)).pool[0]
     expected = keras.utils.image_dataset_from_directory(
         photos, image_size=(4, 6), color_mode=color, shuffle=False, batch_size=None, verbose=False
     )
     expected = np.array([x for x, _ in expected.as_numpy_iterator()])
-    assert found.shape == (18, 4, 6, 3 if color == "rgb" else 1)
-    assert np.abs(found - expected).max() <= 0.5 + 1e-4
+    assert images.shape == (18, 4, 6, 3 if color == "rgb" else 1)
+    assert np.abs(images - expected).max() <= 0.5 + 1e-4
 
 
 def test_train_and_test_folders_are_a_split_of_the_users_own(tmp_path):
     draw(tmp_path / "train", {"a": 7, "b": 7}), draw(tmp_path / "test", {"a": 2, "b": 2}, seed=1)
-    shape, found = datasets.describe(spec(tmp_path)), datasets.load(spec(tmp_path))
-    assert (shape.pool, shape.test) == (14, 4)
-    assert found.test[1].tolist() == [0, 0, 1, 1]
-    assert (found.test[0][0] == np.asarray(Image.open(tmp_path / "test" / "a" / "0.png"))).all()
+    facts, loaded = datasets.describe(spec(tmp_path)), datasets.load(spec(tmp_path))
+    assert (facts.pool, facts.test) == (14, 4)
+    assert loaded.test[1].tolist() == [0, 0, 1, 1]
+    assert (loaded.test[0][0] == np.asarray(Image.open(tmp_path / "test" / "a" / "0.png"))).all()
 
 
 def test_other_files_hidden_folders_and_folders_within_a_class_are_taken_as_keras_takes_them(photos):
@@ -93,10 +94,22 @@ def test_content_is_told_by_bytes_names_size_and_color_and_not_by_place_or_time(
     assert len({content(), renamed, content(moved)}) == 3
 
 
-def test_the_digest_is_computed_once_a_process(photos, monkeypatch):
-    content = datasets.describe(spec(photos)).content
-    monkeypatch.setattr("hashlib.file_digest", None)
-    assert datasets.describe(spec(photos)).content == content
+def test_images_are_read_once_for_their_digest_and_decoded_once_until_one_changes(photos, monkeypatch):
+    decoded, read = [], keras.utils.image_dataset_from_directory
+    monkeypatch.setattr(
+        keras.utils,
+        "image_dataset_from_directory",
+        lambda *arguments, **options: decoded.append(1) or read(*arguments, **options),
+    )
+    with count_opened(photos) as opened:
+        for _ in range(3):
+            datasets.describe(spec(photos)), datasets.load(spec(photos))
+        assert opened == {f"{number}.png": 2 for number in range(9)}  # one in each class
+        assert len(decoded) == 1
+        before = datasets.load(spec(photos)).pool[0]
+        Image.new("RGB", (7, 9)).save(photos / "dog" / "8.png")
+        assert (datasets.load(spec(photos)).pool[0] != before).any(axis=(1, 2, 3)).tolist() == [False] * 17 + [True]
+        assert len(decoded) == 2
 
 
 def empty_class(folder):

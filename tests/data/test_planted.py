@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from conftest import parsed_text
+from planted_answer import find_best_lambda
 from sklearn.linear_model import Ridge, RidgeCV
 
 from regsearch import data as datasets
@@ -55,17 +56,17 @@ def ridge(exponent, width, seed, lambdas, train=64):
 @pytest.mark.parametrize("exponent", [1, 0, -1])
 @pytest.mark.parametrize("width", [2, 6])
 def test_the_formula_is_where_ridge_regression_is_best_on_average(exponent, width):
-    expected = planted.best_lambda(exponent, width, 64)
+    expected = find_best_lambda(exponent, width, 64)
     lambdas = expected * LAMBDAS
     losses = np.mean([ridge(exponent, width, seed, lambdas) for seed in range(60)], axis=0)
-    found = np.exp(find_minima(np.log(lambdas), losses[None])[0])
-    assert abs(np.log10(found / expected)) < 0.125  # half a grid step
+    best = np.exp(find_minima(np.log(lambdas), losses[None])[0])
+    assert abs(np.log10(best / expected)) < 0.125  # half a grid step
 
 
 @pytest.mark.parametrize(("exponent", "expected"), [(1, 1.0), (0, 0.0), (-1, -1.0)])
 def test_the_exponent_is_the_one_planted(exponent, expected):
-    weights = [planted.SIDE**2 * np.prod(planted.sizes(exponent, width)) for width in (2, 8)]
-    lambdas = [planted.best_lambda(exponent, width, 64) for width in (2, 8)]
+    weights = [planted.SIDE**2 * np.prod(planted.count_channels_and_targets(exponent, width)) for width in (2, 8)]
+    lambdas = [find_best_lambda(exponent, width, 64) for width in (2, 8)]
     assert np.log(lambdas[1] / lambdas[0]) / np.log(weights[1] / weights[0]) == pytest.approx(expected)
 
 
@@ -99,11 +100,11 @@ def test_trained_networks_have_the_losses_of_ridge_regression_and_its_best_lambd
     folds = [(np.arange(64), np.arange(64, 264))]
     chosen = RidgeCV(alphas=lambdas * 64, fit_intercept=False, cv=folds, scoring="neg_mean_squared_error").fit(*both)
     losses = np.array([[trial.validation_loss for trial in trials]] * 2)
-    architecture, setting = Architecture("w4", 4, 64, 64), Setting("l2", 0.02, 64)
-    curve = Curve(architecture, setting, lambdas, np.arange(2), dict.fromkeys(SCORES, losses), np.zeros(losses.shape, bool))
-    (found,) = find_best_lambdas([curve]).to_dict("records")
-    assert found["best_grid_lambda"] * 64 == pytest.approx(chosen.alpha_)
-    assert abs(np.log10(found["best_lambda"] * 64 / chosen.alpha_)) <= 0.25
+    scores, diverged = dict.fromkeys(SCORES, losses), np.zeros(losses.shape, bool)
+    curve = Curve(Architecture("w4", 4, 64, 64), Setting("l2", 0.02, 64), lambdas, np.arange(2), scores, diverged)
+    (row,) = find_best_lambdas([curve]).to_dict("records")
+    assert row["best_grid_lambda"] * 64 == pytest.approx(chosen.alpha_)
+    assert abs(np.log10(row["best_lambda"] * 64 / chosen.alpha_)) <= 0.25
 
 
 @pytest.mark.parametrize(("change", "expected"), [

@@ -9,7 +9,7 @@ from regsearch import data as datasets
 from regsearch.engine import reference
 from regsearch.engine.plain import build
 from regsearch.grid import cells as grid
-from regsearch.randomness import batches
+from regsearch.randomness import draw_batches
 
 pytestmark = pytest.mark.slow
 
@@ -28,7 +28,7 @@ def by_hand(cell, split, steps, l1=0.0, l2=0.0, decay=0.0, rate=0.05):
     model = build(cell.architecture, (8, 8, 1), 10, cell.seed)
     kernels = {id(layer.kernel) for layer in model.layers if hasattr(layer, "kernel")}
     losses, norms = [], []
-    for rows in np.concatenate([batches(cell.seed, epoch, 64, 32) for epoch in (1, 2)])[:steps]:
+    for rows in np.concatenate([draw_batches(cell.seed, epoch, 64, 32) for epoch in (1, 2)])[:steps]:
         x, y = split.train[0][rows], split.train[1][rows]
         with tf.GradientTape() as tape:
             logits = model(x, training=True)

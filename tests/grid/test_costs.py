@@ -10,7 +10,7 @@ from regsearch.engine.plain import build, counts
 from regsearch.errors import SpecError
 from regsearch.grid.cells import make_architectures
 from regsearch.grid.costs import Size, measure
-from regsearch.grid.window import Window
+from regsearch.grid.shapes import Window
 
 DIGITS = datasets.NAMED["digits"]
 

@@ -19,10 +19,7 @@ from regsearch.ledger.checkpoints import Checkpoints
 from regsearch.runner import work as runner_work
 
 SHAPES = {"rows": ((None, 2), np.float64), "weights": ((3,), np.float32)}
-LAYERS = (
-    "    - Flatten\n",
-    "    - BatchNormalization\n    - Dropout: {rate: 0.3}\n    - Flatten\n",
-)
+LAYERS = ("    - Flatten\n", "    - BatchNormalization\n    - Dropout: {rate: 0.3}\n    - Flatten\n")
 DEEP = [
     ("widths: [1, 2]", "widths: [2]"),
     ("lambdas: [0, 0.01, 0.1]", "lambdas: [0, 0.01]"),

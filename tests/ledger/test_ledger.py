@@ -10,7 +10,7 @@ from conftest import parsed
 
 from regsearch.errors import ResultsError
 from regsearch.grid.cells import make_cells
-from regsearch.ledger.ledger import Ledger, exists, read_epochs, read_trials
+from regsearch.ledger import Ledger, exists, read_epochs, read_trials
 from regsearch.ledger.records import Counts, Epoch, record_completed, record_diverged, record_failed
 
 CELLS = make_cells(parsed(), "reference", "digits")

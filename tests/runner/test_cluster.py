@@ -16,7 +16,7 @@ from test_study import TABLES
 from regsearch import study
 from regsearch.errors import ClusterError
 from regsearch.grid import cells as grid
-from regsearch.ledger.ledger import read_trials
+from regsearch.ledger import read_trials
 from regsearch.runner import cluster as clusters
 from regsearch.runner.cluster import Cluster
 
@@ -35,7 +35,7 @@ def certificates(tmp_path):
 
 
 def connect(address, ca=None, certificate=None, key=None):
-    with Cluster(address, ca, certificate, key).connected():
+    with Cluster(address, ca, certificate, key).connect():
         raise AssertionError("it was let in")
 
 
@@ -66,13 +66,13 @@ def test_whoever_has_another_certificate_or_none_is_refused(running, certificate
 
 @pytest.mark.slow
 def test_workers_of_another_version_are_refused_with_what_differs(running, monkeypatch):
-    ours, real = running.certificate, clusters._versions
+    ours, real = running.certificate, clusters._list_versions
     here = [True]
 
     def versions():
         return {**real(), "tensorflow": "2.0"} if here else real()
 
-    monkeypatch.setattr(clusters, "_versions", versions)
+    monkeypatch.setattr(clusters, "_list_versions", versions)
     monkeypatch.setattr("distributed.Client.run", lambda *_: {"tls://worker:1": real()})
     with pytest.raises(ClusterError, match=r"tls://worker:1: tensorflow 2\.2\S* there, 2\.0 here"):
         connect(running.address, ours.certificate, ours.certificate, ours.key)

@@ -12,20 +12,23 @@ from regsearch.grid import cells as grid
 from regsearch.grid import costs as sizing
 from regsearch.ledger import folder
 from regsearch.ledger.records import Record, Trial
-from regsearch.runner import plan, timing
-from regsearch.runner.jobs import select_missing
-from regsearch.runner.plan import Cost, cost, schedule
-from regsearch.runner.timing import Timing, Timings
+from regsearch.runner import NoSignals, plan, timing
+from regsearch.runner.jobs import Planner, select_missing
+from regsearch.runner.pace import Cost, Pace, Timing, count_images
+from regsearch.runner.plan import make_plan, schedule
+from regsearch.runner.timing import Measured
 
-HOW = study.Settings("population", 0)
+SETTINGS = study.Settings("population", 0)
 WIDTHS = ("widths: [1, 2]", "widths: [1, 2, 4]")
 SHAPE = datasets.NAMED["digits"]
 
 
-def jobs(*changes, finished=(), how=HOW):
+def jobs(*changes, finished=(), settings=SETTINGS):
     spec = parsed(WIDTHS, *changes)
     sizes = sizing.measure(spec, SHAPE)
-    return select_missing(how.jobs(grid.make_cells(spec, how.engine, "digits"), sizes, spec, how.kind), finished)
+    return select_missing(
+        Planner(spec, sizes, settings, "CPU").plan(grid.make_cells(spec, settings.engine, "digits")), finished
+    )
 
 
 def names(found):
@@ -33,13 +36,13 @@ def names(found):
 
 
 def measured(*timings):
-    return Timings(tuple(Timing(*values) for values in timings), overhead=10.0, memory=1000)
+    return Measured(Pace(tuple(Timing(*values) for values in timings)), overhead=10.0, memory=1000)
 
 
 def test_the_largest_and_smallest_network_are_timed_and_others_evenly_between():
-    assert names(timing.samples(jobs(), 2)) == ["w1", "w4"]
-    assert names(timing.samples(jobs(), 3)) == names(timing.samples(jobs(), 9)) == ["w1", "w2", "w4"]
-    assert names(timing.samples(jobs(("widths: [1, 2, 4]", "widths: [2]")), 2)) == ["w2"]
+    assert names(timing.pick_samples(jobs(), 2)) == ["w1", "w4"]
+    assert names(timing.pick_samples(jobs(), 3)) == names(timing.pick_samples(jobs(), 9)) == ["w1", "w2", "w4"]
+    assert names(timing.pick_samples(jobs(("widths: [1, 2, 4]", "widths: [2]")), 2)) == ["w2"]
 
 
 def test_what_a_workers_first_network_takes_longer_to_compile_is_told_apart():
@@ -47,18 +50,18 @@ def test_what_a_workers_first_network_takes_longer_to_compile_is_told_apart():
         [Timing(1.0, 5.0, 0.1, 1.0), Timing(9.0, 3.0, 0.3, 3.0)],
         [Timing(9.0, 4.0, 0.5, 5.0), Timing(1.0, 2.0, 0.1, 3.0)],
     ]
-    found, warming = timing.combined(timings)
-    assert found == (Timing(1.0, 2.0, 0.1, 2.0), Timing(9.0, 3.0, 0.4, 4.0))
+    pace, warming = timing.combine(timings)
+    assert pace.timings == (Timing(1.0, 2.0, 0.1, 2.0), Timing(9.0, 3.0, 0.4, 4.0))
     assert warming == pytest.approx(((5.0 - 2.0) + (4.0 - 3.0)) / 2)
 
 
 def test_a_training_image_counts_forwards_and_twice_as_much_back():
-    assert timing.images(2, 32, 50) == 3 * 64 + 50
+    assert count_images(parsed(), 64) == 3 * 64 + 50
 
 
 def test_a_population_takes_its_start_and_each_epochs_images():
     job = jobs()[0]
-    found = cost(job, parsed(), measured((job.size.work * job.members, 3.0, 0.5, 1e-3)))
+    found = measured((job.size.work * job.members, 3.0, 0.5, 1e-3)).pace.estimate(job, parsed())
     assert found.compile == 3.0
     assert found.train == pytest.approx(0.5 + 2 * (3 * 64 + 50) * 1e-3)
 
@@ -68,7 +71,7 @@ def test_between_two_networks_costs_lie_on_a_straight_line_over_their_work():
     works = [job.size.work * job.members for job in (small, middle, large)]
     both = measured((works[0], 2.0, 0.0, 1e-3), (works[2], 4.0, 0.0, 3e-3))
     share = (works[1] - works[0]) / (works[2] - works[0])
-    found = cost(middle, parsed(), both)
+    found = both.pace.estimate(middle, parsed())
     assert 0 < share < 1
     assert found.compile == pytest.approx(2 + 2 * share)
     assert found.train == pytest.approx(2 * 242 * (1e-3 + 2e-3 * share))
@@ -109,7 +112,7 @@ def folder_of(tmp_path):
     """A results folder whose ledger has the first `count` cells of the small study, the last of them failed or not."""
 
     def make(spec, count, failed=True):
-        from regsearch.ledger.ledger import Ledger
+        from regsearch.ledger import Ledger
 
         folder.claim(tmp_path, spec, "population", SHAPE)
         scores = dict.fromkeys(("train_loss", "penalty_value", "validation_loss", "validation_accuracy"), 1.0)
@@ -135,7 +138,7 @@ def test_what_the_ledger_has_is_left_out_failed_trials_are_not_and_nothing_is_wr
     before = {path: path.read_bytes() for path in results.iterdir()}
     timed = []
     monkeypatch.setattr(timing, "measure", lambda *given: timed.append(given) or measured((1.0, 1.0, 1.0, 1.0)))
-    found = plan.make(spec, results, HOW, 0.0)
+    found = make_plan(spec, results, SETTINGS, 0.0)
     assert [(row.architecture.name, row.trials, row.finished, row.populations) for row in found.rows] == [
         ("w1", 10, 5, 1), ("w2", 10, 0, 2),
     ]  # fmt: skip
@@ -149,7 +152,7 @@ def test_where_nothing_is_missing_nothing_is_measured(folder_of, monkeypatch):
     spec = parsed(("seeds: 2", "seeds: 1"))
     results = folder_of(spec, 10, failed=False)
     monkeypatch.delattr(timing, "measure")
-    found = plan.make(spec, results, HOW, 0.0)
+    found = make_plan(spec, results, SETTINGS, 0.0)
     assert found.finished == found.trials == 10
     assert found.seconds is None
     assert found.memory is None
@@ -159,15 +162,15 @@ def test_a_round_by_which_a_finished_grid_grows_is_planned_too(folder_of, monkey
     monkeypatch.setattr(timing, "measure", lambda *_: measured((1.0, 1.0, 1.0, 1.0)))
     spec = parsed(("seeds: 2", "seeds: 1\n  extend: 1"))
     results = folder_of(spec, 10, failed=False)  # the largest lambda is the best
-    found = plan.make(spec, results, HOW, 0.0)
+    found = make_plan(spec, results, SETTINGS, 0.0)
     assert (found.trials, found.finished, found.populations) == (14, 10, 2)
-    assert plan.make(spec, results / "none", HOW, 0.0).trials == 10
+    assert make_plan(spec, results / "none", SETTINGS, 0.0).trials == 10
 
 
 def test_another_studys_folder_is_refused_as_a_run_would(folder_of):
     results = folder_of(parsed(), 3)
     with pytest.raises(ResultsError, match="epochs: 2 there, 3 here"):
-        plan.make(parsed(("epochs: 2", "epochs: 3")), results, HOW, 0.0)
+        make_plan(parsed(("epochs: 2", "epochs: 3")), results, SETTINGS, 0.0)
 
 
 def test_a_long_epoch_is_timed_on_fewer_images_that_teach_nothing():
@@ -176,9 +179,8 @@ def test_a_long_epoch_is_timed_on_fewer_images_that_teach_nothing():
     )
     shape = datasets.NAMED["cifar10"]
     (size,) = sizing.measure(spec, shape).values()
-    job = HOW.jobs(
-        grid.make_cells(spec, "population", "cifar10"), {grid.make_architectures(spec)[0]: size}, spec, "CPU"
-    )[0]
+    cells, (architecture,) = grid.make_cells(spec, "population", "cifar10"), grid.make_architectures(spec)
+    job = Planner(spec, {architecture: size}, SETTINGS, "CPU").plan(cells)[0]
     sample = timing._Sample.of(spec, shape, job)
     count = len(sample.split.train[0])
     assert 4 * 32 <= count < 2000
@@ -193,7 +195,7 @@ def test_a_long_epoch_is_timed_on_fewer_images_that_teach_nothing():
 def test_an_epoch_of_few_steps_is_timed_as_it_is():
     spec = parsed(WIDTHS, ("epochs: 2", "epochs: 2\n  steps_per_epoch: 1"))
     assert timing._Sample.of(spec, SHAPE, jobs()[0]).images == 3 * 32 + 50
-    assert cost(jobs()[0], spec, measured((1.0, 0.0, 0.0, 1.0))).train == 2 * (3 * 32 + 50)
+    assert measured((1.0, 0.0, 0.0, 1.0)).pace.estimate(jobs()[0], spec).train == 2 * (3 * 32 + 50)
 
 
 @pytest.mark.slow
@@ -203,10 +205,10 @@ def test_a_plan_of_a_real_study_is_of_the_right_order(tmp_path, engine, epochs):
     spec = parsed(
         ("epochs: 2", f"epochs: {epochs}"), ("[0, 0.01, 0.1]", "[0.1]"), ("[1, 2]", "[2]"), ("seeds: 2", "seeds: 1")
     )
-    how = study.Settings(engine, 0)
-    found = plan.make(spec, tmp_path / "none", how, time.perf_counter())
+    settings = study.Settings(engine, 0)
+    found = make_plan(spec, tmp_path / "none", settings, time.perf_counter())
     started = time.perf_counter()
-    study.run(spec, tmp_path / "results", how)
+    study.run(spec, tmp_path / "results", settings)
     took = time.perf_counter() - started
     assert not (tmp_path / "none").exists()
     assert found.memory > 2**20
@@ -219,4 +221,4 @@ def test_a_sample_that_cannot_train_is_a_clear_error(monkeypatch):
 
     monkeypatch.setattr(timing, "_time", fails)
     with pytest.raises(RegsearchError, match=r"expected sample populations of w1, w4 to train, got: no room"):
-        timing.measure(parsed(WIDTHS), SHAPE, jobs(), 0, 0.0)
+        timing.measure(parsed(WIDTHS), SHAPE, jobs(), 0, 0.0, NoSignals())

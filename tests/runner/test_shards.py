@@ -10,9 +10,10 @@ from regsearch import report, study
 from regsearch.errors import ResultsError
 from regsearch.grid import cells as grid
 from regsearch.grid import costs as sizing
-from regsearch.ledger import folder, ledger
+from regsearch.ledger import Ledger, folder, tables
 from regsearch.runner import work as runner_work
-from regsearch.runner.jobs import COMPILE_SECONDS
+from regsearch.runner.jobs import Planner
+from regsearch.runner.pace import DEFAULT
 from regsearch.runner.shards import Shard
 
 SPEC = parsed()
@@ -22,7 +23,9 @@ CELLS = grid.make_cells(SPEC, "population", "digits")
 
 def share(spec, shard):
     sizes = sizing.measure(spec, datasets.describe(spec))
-    return study.Settings(shard=shard).jobs(grid.make_cells(spec, "population", "digits"), sizes, spec, "CPU")
+    return Planner(spec, sizes, study.Settings(shard=shard), "CPU").plan(
+        grid.make_cells(spec, "population", "digits")
+    )
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7])
@@ -39,7 +42,8 @@ def test_shards_are_balanced_although_networks_differ_in_size():
     for index in range(1, 5):
         own = share(spec, Shard(index, 4))
         compiled = {job.population.first.architecture for job in own}
-        loads.append(sum(job.seconds(spec) for job in own) + COMPILE_SECONDS * len(compiled))
+        costs = [DEFAULT.estimate(job, spec) for job in own]
+        loads.append(sum(cost.train for cost in costs) + costs[0].compile * len(compiled))
     assert max(loads) < 1.05 * sum(loads) / 4
 
 
@@ -82,7 +86,7 @@ def sharded(tmp_path_factory):
 def test_shards_together_make_the_tables_of_the_whole(whole, sharded):
     for name in TABLES:
         assert (sharded / name).read_bytes() == (whole / name).read_bytes(), name
-    assert ledger.read_trials(sharded)["trial"].is_unique
+    assert tables.read_trials(sharded)["trial"].is_unique
     parts = [pd.read_csv(sharded / "shards" / part / "trials.csv")["trial"] for part in ("1-of-2", "2-of-2")]
     assert sorted([*parts[0], *parts[1]]) == sorted(cell.trial for cell in CELLS)
     assert not (sharded / "trials.csv").exists()
@@ -108,14 +112,14 @@ def test_a_grown_grid_is_sharded_anew_and_only_the_new_is_trained(sharded, whole
 def test_a_report_reads_the_parts_that_are_there(tmp_path):
     run(tmp_path, "1/3")
     found = report.write(report.read(tmp_path))
-    assert found.missing == len(CELLS) - len(ledger.read_trials(tmp_path)) > 0
+    assert found.missing == len(CELLS) - len(tables.read_trials(tmp_path)) > 0
     assert (tmp_path / "best_lambda.csv").exists()
 
 
 def test_a_shard_that_another_process_trains_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(folder, "_GHOST", 0.1)
     with (
-        folder.hold_and_claim(tmp_path, SPEC, "population", datasets.describe(SPEC), "shards/1-of-2"),
+        folder.open_study(tmp_path, SPEC, datasets.describe(SPEC), "population", "shards/1-of-2"),
         pytest.raises(ResultsError, match="1-of-2: expected a results folder that no other run holds"),
     ):
         run(tmp_path, "1/2")
@@ -137,7 +141,7 @@ def test_a_shard_is_refused_while_the_whole_trains(tmp_path, monkeypatch):
 
 
 def test_shards_of_another_study_are_refused(tmp_path):
-    with folder.hold_and_claim(tmp_path, SPEC, "population", datasets.describe(SPEC), "shards/1-of-2"):
+    with folder.open_study(tmp_path, SPEC, datasets.describe(SPEC), "population", "shards/1-of-2"):
         pass
     with pytest.raises(ResultsError, match="what differs"):
         run(tmp_path, "2/2", ("epochs: 2", "epochs: 3"))
@@ -153,7 +157,7 @@ def test_the_split_is_the_same_whatever_trains_it():
     ].members("GPU", 2)
     for index in range(1, 6):
         shares = [
-            {cell.trial for job in study.Settings(shard=Shard(index, 5)).jobs(cells, sizes, spec, device)
+            {cell.trial for job in Planner(spec, sizes, study.Settings(shard=Shard(index, 5)), device).plan(cells)
              for cell in job.population.cells}
             for device in ("CPU", "GPU")
         ]  # fmt: skip
@@ -165,9 +169,9 @@ def test_a_part_that_has_only_begun_stops_nobody(tmp_path):
     for part in ("shards/1-of-3", "shards/2-of-3"):
         (tmp_path / part).mkdir(parents=True)
     (tmp_path / "shards" / "1-of-3" / "epochs.csv").write_text("")
-    ledger.Ledger(tmp_path, "shards/2-of-3")
-    assert ledger.read_trials(tmp_path).empty
-    ledger.Ledger(tmp_path, "shards/1-of-3")
+    Ledger(tmp_path, "shards/2-of-3")
+    assert tables.read_trials(tmp_path).empty
+    Ledger(tmp_path, "shards/1-of-3")
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ from test_study import TABLES
 
 from regsearch import study
 from regsearch.cli import main
-from regsearch.ledger.ledger import read_trials
+from regsearch.ledger import read_trials
 
 NEEDED = ("slurmctld", "slurmd", "sbatch", "munged")
 ONE_NODE = Path(__file__).parent / "slurm" / "one_node.sh"

@@ -16,7 +16,7 @@ from regsearch.grid import cells as grid
 from regsearch.grid import costs as sizing
 from regsearch.runner import dispatch, workers
 from regsearch.runner.work import train as work
-from regsearch.runner.workers import Inline
+from regsearch.runner.workers import UnwantedError, Workers, use_this_process
 
 SPEC = parsed()
 
@@ -38,28 +38,27 @@ def every_trial():
     return sorted(cell.trial for job in jobs() for cell in job.population.cells)
 
 
+def train(pool, todo):
+    return list(dispatch.train(SPEC, pool, todo, lambda: None))
+
+
 def test_no_more_than_asked_for_is_handed_out_ahead(monkeypatch):
-    class Slow(Inline):
-        out = most = 0
+    out, most = [0], [0]
 
-        def submit(self, *_):
-            self.out += 1
-            self.most = max(self.most, self.out)
-            return Future()
-
-    pool = Slow()
-    finish = iter(range(100))
+    def submit(*_):
+        out[0] += 1
+        most[0] = max(most[0], out[0])
+        return Future()
 
     def wait(running, **_):
         done = next(iter(running))
-        pool.out -= 1
-        next(finish)
+        out[0] -= 1
         done.set_result([])
         return [done], None
 
     monkeypatch.setattr(dispatch, "wait", wait)
-    assert len(list(dispatch.train(SPEC, pool, lambda: 3, jobs() * 4))) == 16
-    assert pool.most == 3
+    assert len(train(Workers(submit, lambda: 3), jobs() * 4)) == 16
+    assert most[0] == 3
 
 
 @pytest.mark.slow
@@ -72,7 +71,7 @@ def test_a_job_that_fails_once_is_tried_again_in_halves_and_nothing_is_lost(monk
         return work(spec, job, *asked)
 
     monkeypatch.setattr("regsearch.runner.work.train", fails_twice)
-    found = list(dispatch.train(SPEC, Inline(), lambda: 1, jobs()))
+    found = train(use_this_process(lambda: None), jobs())
     assert trials(found) == every_trial()
     assert {record.trial.status for group in found for record in group} == {"completed"}
     assert sorted(len(group) for group in found) == [2, 2, 3, 3, 5, 5]
@@ -98,8 +97,8 @@ def test_a_killed_worker_is_replaced_and_its_population_tried_again(tmp_path, mo
     from functools import partial
 
     monkeypatch.setattr("regsearch.runner.work.train", partial(dies_once, marker=Path(tmp_path / "died")))
-    with workers.pool(2, "CPU", 1) as pool:
-        found = list(dispatch.train(SPEC, pool.executor, pool.ahead, jobs()))
+    with workers.open_pool(2, "CPU", 1) as pool:
+        found = train(pool, jobs())
     assert (tmp_path / "died").exists()
     assert trials(found) == every_trial()
     assert {record.trial.status for group in found for record in group} == {"completed"}
@@ -108,34 +107,44 @@ def test_a_killed_worker_is_replaced_and_its_population_tried_again(tmp_path, mo
 @pytest.mark.slow
 def test_a_network_that_always_kills_its_worker_fails_alone(monkeypatch):
     monkeypatch.setattr("regsearch.runner.work.train", dies)
-    with workers.pool(2, "CPU", 1) as pool:
-        found = list(dispatch.train(SPEC, pool.executor, pool.ahead, jobs(members=2)))
+    with workers.open_pool(2, "CPU", 1) as pool:
+        found = train(pool, jobs(members=2))
     assert trials(found) == every_trial()
     failed = [record for group in found for record in group if record.trial.status == "failed"]
     assert [record.trial.lam for record in failed] == [0]
     assert all("KilledWorker" in record.error for record in failed)
 
 
-def warns():
+def warns(_):
     logging.getLogger("regsearch.ledger.checkpoints").warning("said by a worker")
 
 
 @pytest.mark.slow
 def test_what_a_worker_warns_of_is_heard_here(caplog):
-    with workers.pool(1, "CPU", 1) as pool:
+    with workers.open_pool(1, "CPU", 1) as pool:
         deadline = time.monotonic() + 60
         while "said by a worker" not in caplog.text and time.monotonic() < deadline:
-            pool.executor.submit(warns).result()
+            pool.submit(warns).result()
             time.sleep(0.1)
     assert "said by a worker" in caplog.text
+
+
+def idle(_):
+    time.sleep(0.1)
+
+
+def find_scheduler(_):
+    from distributed import get_worker
+
+    return get_worker().scheduler.address
 
 
 @pytest.mark.slow
 def test_no_port_is_open_beyond_this_machine():
     import psutil
 
-    with workers.pool(2, "CPU", 1) as pool:
-        pool.executor.submit(time.sleep, 0.1).result()
+    with workers.open_pool(2, "CPU", 1) as pool:
+        pool.submit(idle).result()
         here = psutil.Process()
         listening = [c for process in [here, *here.children(recursive=True)] for c in process.net_connections()
                      if c.status == psutil.CONN_LISTEN]  # fmt: skip
@@ -147,10 +156,38 @@ def test_no_port_is_open_beyond_this_machine():
 def test_another_user_of_this_machine_cannot_hand_work_to_its_workers():
     from distributed import Client
 
-    with workers.pool(1, "CPU", 1) as pool:
-        address = pool.executor._client.scheduler.address
+    with workers.open_pool(1, "CPU", 1) as pool:
+        address = pool.submit(find_scheduler).result()
         assert address.startswith("tls://127.0.0.1:")
         with pytest.raises(Exception, match="SSL|TLS|certificate|encrypt|reset|closed"):
             Client(address.replace("tls://", "tcp://"), timeout=2, set_as_default=False)
         with pytest.raises(Exception, match="SSL|TLS|certificate|encrypt|reset|closed"):
             Client(address, timeout=2, set_as_default=False)
+
+
+def train_until_unwanted(folder, raise_if_unwanted):
+    (folder / "started").touch()
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            raise_if_unwanted()
+        except UnwantedError:
+            (folder / "unwanted").touch()
+            raise
+        time.sleep(0.02)
+
+
+def wait_for(path):
+    deadline = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < deadline, path
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_a_worker_ends_what_nobody_waits_for(tmp_path):
+    with workers.open_pool(1, "CPU", 1) as pool:
+        future = pool.submit(train_until_unwanted, tmp_path)
+        wait_for(tmp_path / "started")
+        future.cancel()
+        wait_for(tmp_path / "unwanted")

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from regsearch.engine.dropout import kept
 from regsearch.engine.population.layer import IMAGE, VECTOR, MemberLayer
-from regsearch.randomness import DROPOUT, layer_seed
+from regsearch.randomness import DROPOUT, draw_layer_seed
 
 
 class Dropout(MemberLayer):
@@ -17,7 +17,7 @@ class Dropout(MemberLayer):
         self.step = self.add_weight(shape=(), initializer="zeros", dtype="int32", trainable=False, name="step")
 
     def start(self, seed: int) -> None:
-        self.seed.assign(layer_seed(seed, DROPOUT, *self.place))
+        self.seed.assign(draw_layer_seed(seed, DROPOUT, *self.place))
         self.step.assign(0)
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:

@@ -16,7 +16,7 @@ from regsearch.engine.population.model import PopulationModel
 from regsearch.engine.population.stopping import Patience
 from regsearch.grid import KEPT_COMPILED, SCORED_AT_ONCE, Architecture, Population, Size
 from regsearch.ledger import Checkpoint, Counts, Epoch, Record, record_completed, record_diverged
-from regsearch.randomness import batches
+from regsearch.randomness import draw_batches
 from regsearch.spec import OptimizerBase, Training
 
 
@@ -179,7 +179,7 @@ class Trainer:
             patience.see(number, row[VALIDATION_LOSS])
         for number in range(len(rows), epochs + 1):
             raise_if_stopped()
-            order = batches(first.seed, number, first.train_size, settings.batch_size, settings.steps_per_epoch)
+            order = draw_batches(first.seed, number, first.train_size, settings.batch_size, settings.steps_per_epoch)
             rates = first.learning_rate * np.array(settings.factors(first.train_size, number))
             given = (tf.constant(order), tf.constant(rates, tf.float32), *scored, l1, l2, decay)
             found = self.epoch(x, y, *given).numpy().astype(np.float64)
