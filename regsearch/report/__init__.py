@@ -1,7 +1,7 @@
 """A results folder's facts → its views: tables, figures and a page, rebuilt whole each time. Trains nothing."""
 
-from regsearch.report.overview import Overview, find_studies
+from regsearch.report.overview import find_studies
 from regsearch.report.overview import write as write_all
-from regsearch.report.views import PAGE, Results, read, read_optima, write
+from regsearch.report.views import Results, read, read_optima, write
 
-__all__ = ["PAGE", "Overview", "Results", "find_studies", "read", "read_optima", "write", "write_all"]
+__all__ = ["Results", "find_studies", "read", "read_optima", "write", "write_all"]
