@@ -11,7 +11,7 @@ from regsearch import data, engine, grid, ledger, report, runner
 from regsearch.data import Images
 from regsearch.grid import Cell
 from regsearch.ledger import Record
-from regsearch.report import Report
+from regsearch.report import Results
 from regsearch.runner import NoSignals, Reporter, Settings, Signals
 from regsearch.spec import Spec
 
@@ -37,7 +37,7 @@ class Outcome:
     failures: Path
     total: int = 0
     untried: int = 0
-    report: Report | None = None
+    report: Results | None = None
     trained: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     tried_again: list[str] = field(default_factory=list)

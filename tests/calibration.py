@@ -17,10 +17,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from regsearch.analysis.best_lambda import find_best_lambdas
-from regsearch.analysis.calibration import summary
-from regsearch.analysis.curves import SCORES, Curve
+from regsearch.analysis.best_lambda import BOOTSTRAPS, find_best_lambdas
+from regsearch.analysis.calibration import summarise
+from regsearch.analysis.curves import SCORES, Architecture, Curve
 from regsearch.analysis.scaling import fit_scaling
+from regsearch.analysis.tables import Setting
 
 SEEDS = 5
 SCATTER, SEED_SCATTER, NOISE, LEVEL = 0.25, 0.5, 0.01, 0.3
@@ -66,35 +67,35 @@ def study(rng, widths, exponent, kind):
         own = bottom + SEED_SCATTER * rng.normal(size=(SEEDS, 1))
         losses = np.hstack([np.full((SEEDS, 1), gain), np.minimum(bowl(np.log(lambdas[1:]) - own), 3.0)])
         losses += 1 + LEVEL * rng.normal(size=(SEEDS, 1)) + NOISE * rng.normal(size=losses.shape)
-        key = {
-            "architecture": f"w{index}", "width": None, "trainable_weights": round(count),
-            "penalised_weights": round(count), "learning_rate": 0.1, "train_size": 100, "penalty": "l2",
-        }  # fmt: skip
-        scores = dict.fromkeys(SCORES, losses)
-        curves.append(Curve(key, lambdas, np.arange(SEEDS), scores, np.zeros(losses.shape, bool)))
+        architecture, setting = Architecture(f"w{index}", None, round(count), round(count)), Setting("l2", 0.1, 100)
+        scores, diverged = dict.fromkeys(SCORES, losses), np.zeros(losses.shape, bool)
+        curves.append(Curve(architecture, setting, lambdas, np.arange(SEEDS), scores, diverged))
     return curves, np.array(bottoms)
 
 
-def calibrate(studies, widths, exponent, kind):
+def calibrate(studies, widths, exponent, kind, bootstraps=BOOTSTRAPS):
     """Bias, spread, coverage and verdicts over many made-up studies.
 
     `network_coverage` is how often the interval of a single network's best lambda holds the truth, where the
-    optimum is inside the grid.
+    optimum is inside the grid; without `bootstraps` there are no such intervals.
     """
     rng = np.random.default_rng([widths, KINDS.index(kind), int(exponent < 0)])
     fits, holds, censored = [], [], 0
     for _ in range(studies):
         curves, bottoms = study(rng, widths, exponent, kind)
-        best = find_best_lambdas(curves)
+        best = find_best_lambdas(curves, bootstraps)
         rows = fit_scaling(best)
         fits.append(rows[rows["against"] == "penalised_weights"])
         inside = best["best_lambda"].notna()
         low, high = np.log(best["best_lambda_low"]), np.log(best["best_lambda_high"])
         holds += ((low <= bottoms) & (bottoms <= high))[inside].tolist()
         censored += int((~inside).sum())
-    found = summary(pd.concat(fits).assign(seeds=SEEDS), exponent)
-    shares = {"censored_share": censored / (len(holds) + censored), "network_coverage": np.mean(holds)}
-    return {"studies": kind, "networks": widths} | shares | found
+    summed = summarise(pd.concat(fits).assign(seeds=SEEDS), exponent)
+    shares = {
+        "censored_share": censored / (len(holds) + censored),
+        "network_coverage": np.mean(holds) if bootstraps else np.nan,
+    }
+    return {"studies": kind, "networks": widths} | shares | summed
 
 
 def main():

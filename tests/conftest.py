@@ -36,6 +36,15 @@ training:
 """
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item):
+    """Leaves out a study's figures, which take seconds, but for tests marked `figures`: nobody else looks at them."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not item.get_closest_marker("figures"):
+            patch.setattr("regsearch.report.views.gallery", lambda *_: [])
+        return (yield)
+
+
 def edited(*changes: tuple[str, str]) -> str:
     """The small spec's text with parts replaced."""
     text = SPEC

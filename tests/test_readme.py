@@ -19,7 +19,6 @@ from regsearch import data as datasets
 from regsearch.cli import main
 from regsearch.grid import costs as sizing
 from regsearch.ledger.records import Counts, Epoch, record_completed
-from regsearch.report import build
 from regsearch.runner.cluster import Cluster
 from regsearch.runner.site import ThisMachine
 from regsearch.runner.workers import use_this_process
@@ -101,7 +100,6 @@ def test_every_command_of_the_readme_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(ThisMachine, "count_processes", lambda *_: 0)
     monkeypatch.setattr(Cluster, "connect", connect)
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
-    monkeypatch.setattr(build, "gallery", lambda *_: [])  # figures take long, and have tests of their own
     shutil.copytree(STUDY / "sgd", tmp_path / "results" / "reference" / "study" / "sgd")
     monkeypatch.chdir(tmp_path)
     ran = set()

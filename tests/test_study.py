@@ -269,7 +269,8 @@ def test_a_population_that_fails_twice_is_recorded_as_failed_and_the_others_go_o
     assert (len(first["tried_again"]), second["tried_again"]) == (3, [])
 
 
-def test_diverged_networks_are_data(tmp_path):
+@pytest.mark.figures
+def test_diverged_networks_are_data_and_drawn(tmp_path):
     spec = parsed(TINY[0], ("lambdas: [0, 0.01, 0.1]", "lambdas: [0, 60]"), ("epochs: 2", "epochs: 45"))
     outcome = study.run(spec, tmp_path, study.Settings())
     assert not outcome.failed
@@ -279,6 +280,7 @@ def test_diverged_networks_are_data(tmp_path):
     shares = pd.read_csv(tmp_path / "response.csv").set_index(["penalty", "lambda"])["diverged_share"]
     assert shares["l2", 60] == 1
     assert shares["l2", 0] == 0
+    assert {path.suffix for path in tmp_path.glob("figures/stability-l2.*")} == {".png", ".svg"}
 
 
 def test_study_json_says_what_ran_where(finished, engine):

@@ -1,41 +1,18 @@
 """What trained networks say: trials → tables → words. Pure: no files, no Keras."""
 
 from regsearch.analysis.best_lambda import find_best_lambdas
-from regsearch.analysis.calibration import calibrate
-from regsearch.analysis.curves import Curve, make_curves
-from regsearch.analysis.doubts import list_doubts
-from regsearch.analysis.mechanism import ENDS, measure_mechanism
-from regsearch.analysis.response import average_response
-from regsearch.analysis.scaling import CONSTANT, INVERSE, find_bounds, fit_line, fit_scaling
-from regsearch.analysis.stability import COLLAPSED, measure_stability
+from regsearch.analysis.curves import make_curves
+from regsearch.analysis.mechanism import ENDS
+from regsearch.analysis.scaling import CONSTANT, INVERSE, find_bounds, fit_line
+from regsearch.analysis.stability import COLLAPSED, find_divergence
+from regsearch.analysis.study import analyse
 from regsearch.analysis.suggestion import Refusal, Suggestion, suggest
-from regsearch.analysis.transfer import RULES, measure_transfer
-from regsearch.analysis.verdict import SETTING, Tables, name_setting, select_setting, write_verdict
+from regsearch.analysis.tables import Tables, name_setting, split_settings
+from regsearch.analysis.transfer import RULES
+from regsearch.analysis.words import CLAIMS, STATUSES, list_doubts, write_verdict
 
 __all__ = [
-    "COLLAPSED",
-    "CONSTANT",
-    "ENDS",
-    "INVERSE",
-    "RULES",
-    "SETTING",
-    "Curve",
-    "Refusal",
-    "Suggestion",
-    "Tables",
-    "average_response",
-    "calibrate",
-    "find_best_lambdas",
-    "find_bounds",
-    "fit_line",
-    "fit_scaling",
-    "list_doubts",
-    "make_curves",
-    "measure_mechanism",
-    "measure_stability",
-    "measure_transfer",
-    "name_setting",
-    "select_setting",
-    "suggest",
-    "write_verdict",
-]
+    "CLAIMS", "COLLAPSED", "CONSTANT", "ENDS", "INVERSE", "RULES", "STATUSES", "Refusal", "Suggestion", "Tables",
+    "analyse", "find_best_lambdas", "find_bounds", "find_divergence", "fit_line", "list_doubts", "make_curves",
+    "name_setting", "split_settings", "suggest", "write_verdict",
+]  # fmt: skip

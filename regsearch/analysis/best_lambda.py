@@ -1,14 +1,14 @@
-"""The best lambda of each network and penalty, by validation data loss, with its interval and a status."""
+"""The best lambda of each architecture and penalty, by validation data loss, with its interval and a status."""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from regsearch.analysis.curves import SCORES, Curve
-from regsearch.analysis.optimum import minima
+from regsearch.analysis.optimum import find_minima
 
 COLUMNS = [
     "architecture", "width", "penalty", "trainable_weights", "penalised_weights", "learning_rate", "train_size",
@@ -22,8 +22,8 @@ CONFIDENCE = 0.95
 Floats = NDArray[np.float64]
 
 
-def find_best_lambdas(curves: list[Curve]) -> pd.DataFrame:
-    """One row a network, penalty, learning rate and training-set size.
+def find_best_lambdas(curves: list[Curve], bootstraps: int = BOOTSTRAPS) -> pd.DataFrame:
+    """One row an architecture, penalty, learning rate and training-set size.
 
     Only seeds that have been trained with every lambda count; where there is none yet, only the lambdas that
     every seed has. `best_grid_lambda` has the lowest mean validation loss among the lambdas above 0 that no
@@ -40,38 +40,44 @@ def find_best_lambdas(curves: list[Curve]) -> pd.DataFrame:
     - `interior`.
 
     `best_lambda` and its interval are empty unless the status is `interior` or `multimodal`.
+
+    Args:
+        curves: of one study.
+        bootstraps: resamples of an interval; 0 leaves the intervals out, for those who do not read them.
     """
-    return pd.DataFrame([row for curve in curves if (row := _row(curve))], columns=COLUMNS)
+    return pd.DataFrame([row for curve in curves if (row := _row(curve, bootstraps))], columns=COLUMNS)
 
 
-def _row(curve: Curve) -> dict[str, Any] | None:
-    trained = ~np.isnan(curve.scores["validation_loss"]) | curve.diverged
-    seeds = trained.all(axis=1) if trained.all(axis=1).any() else np.ones(len(curve.seeds), bool)
-    scores = {name: values[seeds] for name, values in curve.scores.items()}
+def _row(curve: Curve, bootstraps: int) -> dict[str, Any] | None:
+    seeds = curve.complete_seeds if curve.complete_seeds.any() else np.ones(len(curve.seeds), bool)
+    scores = {name: curve.scores[name][seeds] for name in SCORES}
     usable = (curve.lambdas > 0) & ~np.isnan(scores["validation_loss"]).any(axis=0)
-    row: dict[str, Any] = {**curve.key, "seeds": int(seeds.sum())}
     if not usable.any():
         return None
     lambdas, losses = curve.lambdas[usable], scores["validation_loss"][:, usable]
     means = losses.mean(axis=0)
     best = int(means.argmin())
-    within = one_se_set(losses, best)
-    row |= {"best_grid_lambda": lambdas[best]}
-    row |= {"one_se_low": lambdas[within].min(), "one_se_high": lambdas[within].max()}
-    row |= {"grid_step": _step(lambdas, best)}
-    zero = np.flatnonzero(curve.lambdas == 0)
-    for name in SCORES:
-        row[name] = scores[name][:, usable][:, best].mean()
-        if len(zero) and not np.isnan(scores[name][:, zero[0]]).any():
-            row[f"{name}_at_zero"] = scores[name][:, zero[0]].mean()
+    within = find_one_se_set(losses, best)
+    zero = curve.lambdas == 0
     # Where training diverges without the penalty, any finite loss is a benefit.
-    tested = len(zero) > 0 and not curve.diverged[seeds][:, zero[0]].any()
-    row["status"] = _status(losses, best, within, scores["validation_loss"][:, zero[0]] if tested else None)
-    if row["status"] in ("interior", "multimodal"):
-        low, high = _interval(lambdas, losses)
-        row |= {"best_lambda": float(np.exp(minima(np.log(lambdas), means[None])[0]))}
-        row |= {"best_lambda_low": low, "best_lambda_high": high}
-    return row
+    tested = zero.any() and not curve.diverged[seeds][:, zero].any()
+    status = _status(losses, best, within, scores["validation_loss"][:, zero][:, 0] if tested else None)
+    known = status in ("interior", "multimodal")
+    low, high = _interval(lambdas, losses, bootstraps) if known else (np.nan, np.nan)
+    return {
+        **curve.columns,
+        "best_lambda": float(np.exp(find_minima(np.log(lambdas), means[None])[0])) if known else np.nan,
+        "best_lambda_low": low,
+        "best_lambda_high": high,
+        "best_grid_lambda": lambdas[best],
+        "one_se_low": lambdas[within].min(),
+        "one_se_high": lambdas[within].max(),
+        "status": status,
+        **{name: scores[name][:, usable][:, best].mean() for name in SCORES},
+        **{f"{name}_at_zero": scores[name][:, zero].mean() if zero.any() else np.nan for name in SCORES},
+        "seeds": int(seeds.sum()),
+        "grid_step": _step(lambdas, best),
+    }
 
 
 def _step(lambdas: Floats, best: int) -> float:
@@ -98,11 +104,11 @@ def _lower_bound(differences: Floats) -> float:
     count = len(differences)
     if count < 2:
         return -np.inf
-    reach = stats.t.ppf((1 + CONFIDENCE) / 2, count - 1) * differences.std(ddof=1) / np.sqrt(count)
+    reach = special.stdtrit(count - 1, (1 + CONFIDENCE) / 2) * differences.std(ddof=1) / np.sqrt(count)
     return float(differences.mean() - reach)
 
 
-def one_se_set(losses: Floats, best: int) -> NDArray[np.bool_]:
+def find_one_se_set(losses: Floats, best: int) -> NDArray[np.bool_]:
     """Which lambdas lose no more than one standard error of the paired difference to the best.
 
     Args:
@@ -115,8 +121,7 @@ def one_se_set(losses: Floats, best: int) -> NDArray[np.bool_]:
     differences = losses - losses[:, [best]]
     count = len(losses)
     errors = differences.std(axis=0, ddof=1) / np.sqrt(count) if count > 1 else np.zeros(losses.shape[1])
-    found: NDArray[np.bool_] = differences.mean(axis=0) <= errors
-    return found
+    return np.asarray(differences.mean(axis=0) <= errors)
 
 
 def _is_multimodal(losses: Floats, best: int, within: NDArray[np.bool_]) -> bool:
@@ -130,17 +135,17 @@ def _is_multimodal(losses: Floats, best: int, within: NDArray[np.bool_]) -> bool
     return False
 
 
-def _interval(lambdas: Floats, losses: Floats) -> tuple[float, float]:
+def _interval(lambdas: Floats, losses: Floats, bootstraps: int) -> tuple[float, float]:
     """The 95 % bootstrap interval of the best lambda, seeds resampled in whole blocks; none with one.
 
     The percentiles are expanded for few seeds: a plain percentile interval is narrower than a t interval by
     √((n−1)/n) and by the ratio of the normal's quantile to t's (Hesterberg 2015, arXiv 1411.5279).
     """
     count = len(losses)
-    if count < 2:
+    if count < 2 or not bootstraps:
         return np.nan, np.nan
-    picks = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=BOOTSTRAPS) / count
-    found = minima(np.log(lambdas), picks @ losses)
-    tail = stats.norm.cdf(stats.t.ppf((1 - CONFIDENCE) / 2, count - 1) * np.sqrt(count / (count - 1)))
-    low, high = np.exp(np.quantile(found, [tail, 1 - tail]))
+    picks = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=bootstraps) / count
+    optima = find_minima(np.log(lambdas), picks @ losses)
+    tail = special.ndtr(special.stdtrit(count - 1, (1 - CONFIDENCE) / 2) * np.sqrt(count / (count - 1)))
+    low, high = np.exp(np.quantile(optima, [tail, 1 - tail]))
     return float(low), float(high)

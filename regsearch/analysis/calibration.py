@@ -28,39 +28,36 @@ def calibrate(trials: pd.DataFrame, exponent: float, draws: int) -> pd.DataFrame
         exponent: planted for λ·Σw² against the penalised weights; other penalties are left out.
         draws: how many studies; each has its own seeds, as even in number as can be.
     """
-    found = []
+    fits = []
     for seeds in np.array_split(np.sort(trials["seed"].unique()), draws):
-        of_draw = trials[trials["seed"].isin(seeds)]
-        rows = fit_scaling(find_best_lambdas(list(make_curves(of_draw))))
-        found.append(
+        curves = list(make_curves(trials[trials["seed"].isin(seeds)]))
+        rows = fit_scaling(find_best_lambdas(curves, bootstraps=0))
+        fits.append(
             rows[(rows["penalty"] == "l2") & (rows["against"] == "penalised_weights")].assign(seeds=len(seeds))
         )
-    table = pd.concat(found) if found else pd.DataFrame(columns=COLUMNS)
-    groups = table.groupby(["penalty", "against", "learning_rate", "train_size"], sort=True)
-    return pd.DataFrame([summary(group, exponent) | _where(key) for key, group in groups], columns=COLUMNS)
+    names = ["penalty", "against", "learning_rate", "train_size"]
+    groups = pd.concat(fits).groupby(names, sort=True)
+    sums = [summarise(group, exponent) | dict(zip(names, key, strict=True)) for key, group in groups]
+    return pd.DataFrame(sums, columns=COLUMNS)
 
 
-def summary(fits: pd.DataFrame, exponent: float) -> dict[str, Any]:
-    """Bias, spread, coverage and verdicts of many studies' fits; see `calibration`.
+def summarise(fits: pd.DataFrame, exponent: float) -> dict[str, Any]:
+    """Bias, spread, coverage and verdicts of many studies' fits; see `calibrate`.
 
     Args:
         fits: a row of the table of `scaling` for each study, and its number of seeds.
         exponent: the truth.
     """
-    known = fits[fits["exponent_low"].notna()]
-    holds = (known["exponent_low"] <= exponent) & (exponent <= known["exponent_high"])
+    fitted = fits[fits["exponent_low"].notna()]
+    holds = (fitted["exponent_low"] <= exponent) & (exponent <= fitted["exponent_high"])
     return {
         "planted_exponent": exponent,
         "draws": len(fits),
         "seeds": int(fits["seeds"].min()),
-        "fitted": len(known),
-        "mean_exponent": known["exponent"].mean(),
-        "bias": known["exponent"].mean() - exponent,
-        "spread": known["exponent"].std(ddof=1),
+        "fitted": len(fitted),
+        "mean_exponent": fitted["exponent"].mean(),
+        "bias": fitted["exponent"].mean() - exponent,
+        "spread": fitted["exponent"].std(ddof=1),
         "coverage": holds.mean(),
         **{claim: int((fits["verdict"] == claim).sum()) for claim in CLAIMS},
     }
-
-
-def _where(key: Any) -> dict[str, Any]:
-    return dict(zip(("penalty", "against", "learning_rate", "train_size"), key, strict=True))

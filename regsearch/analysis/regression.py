@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 Floats = NDArray[np.float64]
 
@@ -14,6 +15,14 @@ SMALLEST_SCATTER = 1e-6
 STEPS = 200
 FARTHEST = 50.0
 """How far from the estimate, in slopes, an interval's end is looked for."""
+
+
+class Fit(NamedTuple):
+    """Coefficients, (terms,), and the standard deviation about the line, where the log-likelihood is highest."""
+
+    coefficients: Floats
+    scatter: float
+    log_likelihood: float
 
 
 @dataclass(frozen=True)
@@ -37,8 +46,7 @@ class Line:
     @cached_property
     def exact(self) -> NDArray[np.bool_]:
         """Which points are known exactly."""
-        found: NDArray[np.bool_] = self.low == self.high
-        return found
+        return np.equal(self.low, self.high)
 
     @cached_property
     def freedom(self) -> int:
@@ -46,26 +54,9 @@ class Line:
         return int(self.exact.sum()) - int(self.x.shape[1])
 
     @cached_property
-    def _fit(self) -> tuple[Floats, float, float]:
-        """Coefficients, scatter and log-likelihood."""
-        if self.exact.all():
-            return self._least_squares()
-        return self._newton()
-
-    @property
-    def coefficients(self) -> Floats:
-        """(terms,)."""
-        return self._fit[0]
-
-    @property
-    def scatter(self) -> float:
-        """The maximum-likelihood standard deviation about the line."""
-        return self._fit[1]
-
-    @property
-    def log_likelihood(self) -> float:
-        """At the maximum."""
-        return self._fit[2]
+    def fit(self) -> Fit:
+        """The line of the highest likelihood."""
+        return self._least_squares() if self.exact.all() else self.maximise()
 
     @property
     def aicc(self) -> float:
@@ -74,9 +65,9 @@ class Line:
         if points <= parameters + 1:
             return np.nan
         penalty = 2 * parameters * (parameters + 1) / (points - parameters - 1)
-        return float(2 * parameters - 2 * self.log_likelihood + penalty)
+        return float(2 * parameters - 2 * self.fit.log_likelihood + penalty)
 
-    def given(self, term: int, slope: float) -> "Line":
+    def hold(self, term: int, slope: float) -> "Line":
         """The line with one term's coefficient held at a value."""
         offset = slope * self.x[:, term]
         return Line(np.delete(self.x, term, axis=1), self.low - offset, self.high - offset)
@@ -89,7 +80,7 @@ class Line:
         """
         if self.freedom < 1:
             return np.nan
-        ratio = max(0.0, 2 * (self.log_likelihood - self.given(term, slope).log_likelihood))
+        ratio = max(0.0, 2 * (self.fit.log_likelihood - self.hold(term, slope).fit.log_likelihood))
         t = np.sqrt(self.freedom * np.expm1(min(ratio / self.exact.sum(), 500.0)))
         return float(2 * special.stdtr(self.freedom, -t))
 
@@ -100,39 +91,39 @@ class Line:
         """
         if self.freedom < 1:
             return np.nan, np.nan
-        best = float(self.coefficients[term])
+        best = float(self.fit.coefficients[term])
         if self.exact.all():
             inverse = np.linalg.inv(self.x.T @ self.x)[term, term]
-            error = self.scatter * np.sqrt(len(self.low) / self.freedom * inverse)
-            reach = stats.t.ppf((1 + confidence) / 2, self.freedom) * error
+            error = self.fit.scatter * np.sqrt(len(self.low) / self.freedom * inverse)
+            reach = float(special.stdtrit(self.freedom, (1 + confidence) / 2) * error)
             return best - reach, best + reach
 
-        def above(slope: float) -> float:
+        def excess(slope: float) -> float:
             return self.p_value(term, slope) - (1 - confidence)
 
         ends = []
         for side in (-1, 1):
             step = 0.1
-            while step < FARTHEST and above(best + side * step) > 0:
+            while step < FARTHEST and excess(best + side * step) > 0:
                 step *= 2
-            found = optimize.brentq(above, best, best + side * step, xtol=1e-4) if step < FARTHEST else side * np.inf
-            ends.append(float(found))
+            closed = step < FARTHEST
+            ends.append(optimize.brentq(excess, best, best + side * step, xtol=1e-4) if closed else side * np.inf)
         return ends[0], ends[1]
 
-    def _least_squares(self) -> tuple[Floats, float, float]:
-        found = np.linalg.lstsq(self.x, self.low, rcond=None)[0].astype(np.float64)
-        scatter = max(SMALLEST_SCATTER, float(np.sqrt(np.mean((self.low - self.x @ found) ** 2))))
-        residual = (self.low - self.x @ found) / scatter
-        return found, scatter, float(np.sum(_log_density(residual)) - len(self.low) * np.log(scatter))
+    def _least_squares(self) -> Fit:
+        coefficients = np.linalg.lstsq(self.x, self.low, rcond=None)[0].astype(np.float64)
+        scatter = max(SMALLEST_SCATTER, float(np.sqrt(np.mean((self.low - self.x @ coefficients) ** 2))))
+        residual = (self.low - self.x @ coefficients) / scatter
+        return Fit(coefficients, scatter, float(np.sum(_log_density(residual)) - len(self.low) * np.log(scatter)))
 
-    def _newton(self) -> tuple[Floats, float, float]:
+    def maximise(self) -> Fit:
         """Newton's method with halved steps; concave, so it ends at the maximum."""
         exact = self.exact
         middle = np.where(exact, self.low, np.where(np.isfinite(self.low), self.low, self.high))
         start, *_ = np.linalg.lstsq(self.x, middle, rcond=None)
         scatter = max(0.1, float(np.std(middle - self.x @ start)))
         theta = np.append(start / scatter, 1 / scatter)
-        value, gradient, curvature = self._derivatives(theta)
+        value, gradient, curvature = self.differentiate(theta)
         for _ in range(STEPS):
             step = np.linalg.lstsq(curvature, -gradient, rcond=None)[0]
             if -(gradient @ step) < 0 and abs(gradient @ step) < 1e-12:
@@ -141,7 +132,7 @@ class Line:
             while size > 1e-10:
                 trial = theta + size * step
                 if 0 < trial[-1] <= 1 / SMALLEST_SCATTER:
-                    new = self._derivatives(trial)
+                    new = self.differentiate(trial)
                     if new[0] >= value:
                         break
                 size /= 2
@@ -151,9 +142,9 @@ class Line:
             theta, (value, gradient, curvature) = trial, new
             if gained < 1e-12:
                 break
-        return theta[:-1] / theta[-1], float(1 / theta[-1]), value
+        return Fit(theta[:-1] / theta[-1], float(1 / theta[-1]), value)
 
-    def _derivatives(self, theta: Floats) -> tuple[float, Floats, Floats]:
+    def differentiate(self, theta: Floats) -> tuple[float, Floats, Floats]:
         """Log-likelihood, gradient and Hessian in (coefficients/scatter, 1/scatter)."""
         exact, precision = self.exact, theta[-1]
         value, gradient, curvature = 0.0, np.zeros(len(theta)), np.zeros((len(theta), len(theta)))
@@ -167,16 +158,15 @@ class Line:
         for bound, sign in ((self.high, 1.0), (self.low, -1.0)):
             only = ~exact & np.isfinite(bound)
             z = sign * np.column_stack([-self.x[only], bound[only]])
-            at = z @ theta
-            tail = special.log_ndtr(at)
-            mills = np.exp(_log_density(at) - tail)
+            distance = z @ theta
+            tail = special.log_ndtr(distance)
+            mills = np.exp(_log_density(distance) - tail)
             value += float(tail.sum())
             gradient += z.T @ mills
-            curvature -= (z * (mills * (mills + at))[:, None]).T @ z
+            curvature -= (z * (mills * (mills + distance))[:, None]).T @ z
         return value, gradient, curvature
 
 
 def _log_density(x: Floats) -> Floats:
     """The logarithm of the standard normal density."""
-    found: Floats = -(x**2) / 2 - np.log(2 * np.pi) / 2
-    return found
+    return np.asarray(-(x**2) / 2 - np.log(2 * np.pi) / 2)

@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 def fit_scaling(best: pd.DataFrame) -> pd.DataFrame:
     """Fits ln λ* = a + α·ln N for each penalty, learning rate and training-set size.
 
-    Optima that are not known exactly are censored (`bounds`). `exponent` is α with its 95 % interval,
+    Optima that are not known exactly are censored (`find_bounds`). `exponent` is α with its 95 % interval,
     `coefficient` is exp(a), `scatter` the standard deviation of ln λ* about the line. The AICc and p-values
     compare α = 0 (`constant`), α = −1 (`inverse`) and α free. A fit needs a point more than it has terms
     that is not censored; else its columns are empty and the verdict is `undetermined`.
@@ -87,37 +87,36 @@ def judge(low: float, high: float) -> str:
 
 def _rows(best: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for (penalty, rate), group in best.groupby(["penalty", "learning_rate"], sort=True):
-        where = {"penalty": penalty, "learning_rate": rate}
+        key = {"penalty": penalty, "learning_rate": rate}
         sizes = sorted(group["train_size"].unique())
         for size in sizes:
-            one = group[group["train_size"] == size]
             for name in AGAINST:
-                if fit := fit_line(one, name):
-                    yield {**where, "train_size": size, "against": name, **_row(fit, 1)}
+                if line := fit_line(group[group["train_size"] == size], name):
+                    yield {**key, "train_size": size, "against": name, **_row(line, 1)}
         if len(sizes) > 1:
             for name in AGAINST:
-                if fit := fit_line(group, name, "train_size"):
-                    yield {**where, "against": name, **_row(fit, 1)}
-            if fit := fit_line(group, "penalised_weights", "train_size"):
-                yield {**where, "against": "train_size", **_row(fit, 2)}
+                if line := fit_line(group, name, "train_size"):
+                    yield {**key, "against": name, **_row(line, 1)}
+            if line := fit_line(group, "penalised_weights", "train_size"):
+                yield {**key, "against": "train_size", **_row(line, 2)}
 
 
-def _row(fit: Line, term: int) -> dict[str, Any]:
-    row: dict[str, Any] = {"points": len(fit.low), "censored": int((~fit.exact).sum()), "verdict": "undetermined"}
-    if fit.freedom < 1:
+def _row(line: Line, term: int) -> dict[str, Any]:
+    row: dict[str, Any] = {"points": len(line.low), "censored": int((~line.exact).sum()), "verdict": "undetermined"}
+    if line.freedom < 1:
         return row
-    low, high = fit.interval(term, CONFIDENCE)
-    constant, inverse = fit.given(term, CONSTANT), fit.given(term, INVERSE)
+    low, high = line.interval(term, CONFIDENCE)
+    constant, inverse = line.hold(term, CONSTANT), line.hold(term, INVERSE)
     return row | {
-        "exponent": fit.coefficients[term],
+        "exponent": line.fit.coefficients[term],
         "exponent_low": low,
         "exponent_high": high,
         "aicc_constant": constant.aicc,
         "aicc_inverse": inverse.aicc,
-        "aicc_free": fit.aicc,
+        "aicc_free": line.aicc,
         "verdict": judge(low, high),
-        "coefficient": float(np.exp(fit.coefficients[0])),
-        "scatter": fit.scatter,
-        "p_constant": fit.p_value(term, CONSTANT),
-        "p_inverse": fit.p_value(term, INVERSE),
+        "coefficient": float(np.exp(line.fit.coefficients[0])),
+        "scatter": line.fit.scatter,
+        "p_constant": line.p_value(term, CONSTANT),
+        "p_inverse": line.p_value(term, INVERSE),
     }

@@ -1,16 +1,17 @@
 """Stability: which lambdas made training diverge, beside what theory predicts."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from regsearch.analysis.curves import NETWORK, Curve
+from regsearch.analysis.curves import ARCHITECTURE, Curve
 from regsearch.spec import SGD, Coefficients, OptimizerBase, PenaltyBase
 
 COLUMNS = [
-    *NETWORK, "penalty", "learning_rate", "train_size", "smallest_diverged", "largest_stable", "predicted_limit",
+    *ARCHITECTURE, "penalty", "learning_rate", "train_size", "smallest_diverged", "largest_stable", "predicted_limit",
     "under_trained_below", "diverged_share_at_zero", "smallest_collapsed",
 ]  # fmt: skip
 ENOUGH = 3.0
@@ -28,12 +29,12 @@ def measure_stability(
     chance: float | None,
     factors: tuple[float, float] = (1.0, 1.0),
 ) -> pd.DataFrame:
-    """One row a network, penalty, learning rate and training-set size.
+    """One row an architecture, penalty, learning rate and training-set size.
 
     `smallest_diverged` is the smallest lambda above 0 that any seed diverged with, `largest_stable` the
-    largest that none did; either is empty where there is none. `predicted_limit` is `limit` for a data loss
+    largest that none did; either is empty where there is none. `predicted_limit` is `find_limit` for a data loss
     without curvature, so that the true one is a little lower. Below `under_trained_below` the training is too
-    short for the penalty to act (`slowest`): the length of training itself is then what regularises.
+    short for the penalty to act (`find_slowest`): the length of training itself is then what regularises.
     `smallest_collapsed` is the smallest lambda above the best whose mean validation loss is that of guessing
     (to 2 %) or worse; below the best a loss as high is overfitting.
 
@@ -46,11 +47,12 @@ def measure_stability(
         factors: the largest and the mean of what a schedule multiplies the learning rate with: the largest rate
             is the least stable, and the mean is how fast a penalty acts.
     """
-    named = {penalty.name: penalty for penalty in penalties}
-    return pd.DataFrame([_row(curve, optimizer, steps, named, chance, factors) for curve in curves], columns=COLUMNS)
+    by_name = {penalty.name: penalty for penalty in penalties}
+    rows = [_row(curve, optimizer, steps, by_name[curve.setting.penalty], chance, factors) for curve in curves]
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def limit(optimizer: OptimizerBase, learning_rate: float, shares: Coefficients, curvature: float = 0.0) -> float:
+def find_limit(optimizer: OptimizerBase, learning_rate: float, shares: Coefficients, curvature: float = 0.0) -> float:
     """The lambda above which gradient descent diverges; NaN where lambda alone cannot make it.
 
     On a quadratic loss of largest curvature h a coupled λ·l2·Σw² makes the curvature c = h + 2λ·l2. With
@@ -78,7 +80,7 @@ def limit(optimizer: OptimizerBase, learning_rate: float, shares: Coefficients, 
     return ((1 + momentum) / (slack * learning_rate) - curvature / 2) / l2
 
 
-def slowest(optimizer: OptimizerBase, learning_rate: float, shares: Coefficients, steps: float) -> float:
+def find_slowest(optimizer: OptimizerBase, learning_rate: float, shares: Coefficients, steps: float) -> float:
     """The lambda below which a penalty has no time to act; NaN where that depends on the gradients.
 
     A coupled λ·l2·Σw² shrinks weights by the factor exp(−2ηλ·l2·T/(1−β)) in T steps of SGD with momentum β,
@@ -92,34 +94,58 @@ def slowest(optimizer: OptimizerBase, learning_rate: float, shares: Coefficients
     return ENOUGH * (1 - optimizer.momentum) / (2 * learning_rate * steps * l2)
 
 
+class Divergence(NamedTuple):
+    """The smallest lambda that training diverged with, at which architectures, and the limit predicted for them."""
+
+    lam: float
+    architectures: list[str]
+    limit: float
+
+    @property
+    def theory(self) -> str:
+        """The limit in words; nothing where there is none."""
+        return "" if np.isnan(self.limit) else f"{self.limit:.3g} or a little lower"
+
+
+def find_divergence(stability: pd.DataFrame) -> Divergence | None:
+    """Where training first diverged, by rows of the table; None where it did not."""
+    smallest = stability["smallest_diverged"].min()
+    if pd.isna(smallest):
+        return None
+    first = stability[stability["smallest_diverged"] == smallest]
+    return Divergence(float(smallest), first["architecture"].tolist(), float(first["predicted_limit"].min()))
+
+
 def _row(
     curve: Curve,
     optimizer: OptimizerBase,
     steps: Mapping[int, float],
-    penalties: Mapping[str, PenaltyBase],
+    penalty: PenaltyBase,
     chance: float | None,
     factors: tuple[float, float],
 ) -> dict[str, Any]:
-    key: Any = curve.key
-    share, rate = penalties[key["penalty"]].coefficients(key["penalised_weights"]), key["learning_rate"]
-    above = np.greater(curve.lambdas, 0)
-    diverged, trained = curve.diverged.any(axis=0), ~np.isnan(curve.scores["validation_loss"])
-    ran = (trained | curve.diverged).any(axis=0)
-    row = dict(curve.key)
-    row["smallest_diverged"] = _first(curve.lambdas[above & diverged])
-    row["largest_stable"] = _first(curve.lambdas[above & ran & ~diverged][::-1])
-    row["predicted_limit"] = limit(optimizer, rate * factors[0], share)
-    row["under_trained_below"] = slowest(optimizer, rate * factors[1], share, steps[key["train_size"]])
-    if (ran & (curve.lambdas == 0)).any():
-        row["diverged_share_at_zero"] = curve.diverged[:, 0].sum() / (trained | curve.diverged)[:, 0].sum()
-    if chance is not None:
-        losses = pd.DataFrame(curve.scores["validation_loss"]).mean().to_numpy()
-        known = above & np.isfinite(losses)
-        best = curve.lambdas[known][losses[known].argmin()] if known.any() else np.inf
-        collapsed = np.greater_equal(losses, COLLAPSED * chance) & (curve.lambdas > best)
-        row["smallest_collapsed"] = _first(curve.lambdas[np.logical_and(above, collapsed)])
-    return row
+    rate, shares = curve.setting.learning_rate, penalty.coefficients(curve.architecture.penalised_weights)
+    above, diverged, ran = curve.lambdas > 0, curve.diverged.any(axis=0), curve.trained.any(axis=0)
+    zero = ran & (curve.lambdas == 0)
+    return {
+        **curve.columns,
+        "smallest_diverged": _first(curve.lambdas[above & diverged]),
+        "largest_stable": _first(curve.lambdas[above & ran & ~diverged][::-1]),
+        "predicted_limit": find_limit(optimizer, rate * factors[0], shares),
+        "under_trained_below": find_slowest(optimizer, rate * factors[1], shares, steps[curve.setting.train_size]),
+        "diverged_share_at_zero": curve.diverged[:, zero].sum() / curve.trained[:, zero].sum()
+        if zero.any()
+        else np.nan,
+        "smallest_collapsed": np.nan if chance is None else _find_collapse(curve, chance),
+    }
 
 
-def _first(values: Any) -> float:
+def _find_collapse(curve: Curve, chance: float) -> float:
+    losses = pd.DataFrame(curve.scores["validation_loss"]).mean().to_numpy()
+    known = (curve.lambdas > 0) & np.isfinite(losses)
+    best = curve.lambdas[known][losses[known].argmin()] if known.any() else np.inf
+    return _first(curve.lambdas[np.greater_equal(losses, COLLAPSED * chance) & (curve.lambdas > best)])
+
+
+def _first(values: NDArray[np.float64]) -> float:
     return float(values[0]) if len(values) else np.nan

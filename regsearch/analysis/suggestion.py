@@ -1,38 +1,49 @@
 """Suggestion: the range of lambdas to search for a network of another size."""
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from regsearch.analysis.best_lambda import CONFIDENCE
 from regsearch.analysis.regression import Line
 from regsearch.analysis.scaling import find_bounds
+from regsearch.analysis.tables import Setting, split_settings
 from regsearch.errors import ResultsError
 
-SETTING = ["penalty", "learning_rate", "train_size"]
 PER_DECADE = 4
 """Lambdas a decade of the grid that a suggestion asks for: the best estimate needs quarter decades."""
 
 
 @dataclass(frozen=True)
-class Suggestion:
-    """The range for one penalty, learning rate and training-set size.
+class _Answer:
+    """What the networks of a fit share, as columns and in words."""
+
+    penalty: str
+    learning_rate: float
+    train_size: int
+
+    @property
+    def setting(self) -> str:
+        """All of it, in words."""
+        return f"{self.penalty}, learning rate {self.learning_rate:g}, {self.train_size} training images"
+
+
+@dataclass(frozen=True)
+class Suggestion(_Answer):
+    """The range for one setting.
 
     Attributes:
-        penalty, learning_rate, train_size: what the networks of the fit share.
         weights: trainable weights of the network the range is for.
         low, best, high: the 95 % prediction interval of its best lambda, and the line's height there.
         points, censored: networks of the fit, and how many of them are only bounds.
         smallest, largest: trainable weights of the smallest and largest network of the fit.
     """
 
-    penalty: str
-    learning_rate: float
-    train_size: int
     weights: int
     low: float
     best: float
@@ -50,26 +61,25 @@ class Suggestion:
     @property
     def words(self) -> str:
         """How far the range rests on networks that were trained."""
-        known = f"{self.points} networks of {self.smallest} to {self.largest} weights"
-        known += f", {self.censored} of them known only within bounds" if self.censored else ""
+        networks = f"{self.points} networks of {self.smallest} to {self.largest} weights"
+        networks += f", {self.censored} of them known only within bounds" if self.censored else ""
         if self.factor == 1:
-            return f"Interpolated between {known}."
+            return f"Interpolated between {networks}."
         if self.factor > 1:
             beyond = f"{self.factor:.3g} times the weights of the largest network tried ({self.largest})"
         else:
             beyond = f"{1 / self.factor:.3g} times fewer than the smallest network tried has ({self.smallest})"
         return (
             f"Extrapolated: {self.weights} weights are {beyond}. The interval widens with the distance, but that "
-            f"the line goes on straight is an assumption ({known})."
+            f"the line goes on straight is an assumption ({networks})."
         )
 
     @property
     def sentence(self) -> str:
         """The range and what it rests on, in words."""
         return (
-            f"{self.penalty}, learning rate {self.learning_rate:g}, {self.train_size} training images: for "
-            f"{self.weights} trainable weights search lambda from {self.low:.2g} to {self.high:.2g}, likeliest near "
-            f"{self.best:.2g} (95 % prediction interval).\n{self.words}"
+            f"{self.setting}: for {self.weights} trainable weights search lambda from {self.low:.2g} to "
+            f"{self.high:.2g}, likeliest near {self.best:.2g} (95 % prediction interval).\n{self.words}"
         )
 
     def facts(self) -> dict[str, Any]:
@@ -80,9 +90,9 @@ class Suggestion:
     @property
     def grid(self) -> dict[str, float | int]:
         """The range as the spec writes it: in whole steps, and one beyond either end, so that none is an edge."""
-        low = _rounded(self.low / 10 ** (1 / PER_DECADE), math.floor)
+        low = _round(self.low / 10 ** (1 / PER_DECADE), math.floor)
         steps = math.ceil(PER_DECADE * math.log10(self.high / low) - 1e-9) + 1
-        return {"from": low, "to": _rounded(low * 10 ** (steps / PER_DECADE), math.ceil), "per_decade": PER_DECADE}
+        return {"from": low, "to": _round(low * 10 ** (steps / PER_DECADE), math.ceil), "per_decade": PER_DECADE}
 
     @property
     def spec(self) -> str:
@@ -95,23 +105,19 @@ class Suggestion:
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """Why there is no range for one penalty, learning rate and training-set size, and what to do."""
+class Refusal(_Answer):
+    """Why there is no range for one setting, and what to do."""
 
-    penalty: str
-    learning_rate: float
-    train_size: int
     reason: str
 
     @property
     def sentence(self) -> str:
         """The same in words."""
-        setting = f"{self.penalty}, learning rate {self.learning_rate:g}, {self.train_size} training images"
-        return f"{setting}: no range, for {self.reason}"
+        return f"{self.setting}: no range, for {self.reason}"
 
 
-def suggestions(best: pd.DataFrame, weights: int) -> list[Suggestion | Refusal]:
-    """A range, or why there is none, for each penalty, learning rate and training-set size.
+def list_ranges(best: pd.DataFrame, weights: int) -> list[Suggestion | Refusal]:
+    """A range, or why there is none, for each setting.
 
     The range is a 95 % prediction interval of ln λ* at ln N₀, where ln λ* = a + α·ln N was fitted as in `scaling`:
     with all optima known, ŷ ± t·s·√(1 + x₀ᵀ(XᵀX)⁻¹x₀), s² = Σ(residuals²)/ν, ν the points less two, and t the
@@ -122,55 +128,62 @@ def suggestions(best: pd.DataFrame, weights: int) -> list[Suggestion | Refusal]:
 
     Args:
         best: the table of `best_lambda`.
-        weights: N₀, trainable weights.
+        weights: N₀, the trainable weights of the network to tune.
     """
-    found: list[Suggestion | Refusal] = []
-    for setting, group in best.groupby(SETTING, sort=True):
-        found.append(_suggestion(group, weights, dict(zip(SETTING, setting, strict=True))))
-    return found
+    return [_suggest(rows, weights, setting) for setting, rows in split_settings(best)]
 
 
-def suggest(best: pd.DataFrame, weights: int, penalty: str | None, where: str) -> list[Suggestion | Refusal]:
+def suggest(
+    best: pd.DataFrame, weights: int, penalty: str | None = None, folder: str = "", below: int | None = None
+) -> list[Suggestion | Refusal]:
     """The ranges of one penalty or of all, and why others have none.
 
     Args:
         best: the table of `best_lambda`.
         weights: of the network to tune.
-        penalty: its name in tables; None for all.
-        where: the results folder, for the error.
+        penalty: the only one to go by, as tables name it.
+        folder: the results folder, for the error.
+        below: goes by networks of fewer trainable weights alone.
 
     Raises:
+        ValueError: no network has fewer weights than `below`.
         ResultsError: there is no range.
     """
-    there = ", ".join(sorted(best["penalty"].unique())) or "there is none"
-    if penalty is not None and penalty not in set(best["penalty"]):
-        raise ResultsError(f"{where}: --penalty: expected one with a best lambda here ({there}), got {penalty}")
-    found = suggestions(best if penalty is None else best[best["penalty"] == penalty], weights)
-    if not any(isinstance(one, Suggestion) for one in found):
-        reasons = [f"  {one.sentence}" for one in found if isinstance(one, Refusal)]
+    if below is not None and len(best):
+        smallest = best["trainable_weights"].min()
+        if smallest >= below:
+            raise ValueError(f"expected more than the {smallest} weights of the smallest network, got {below}")
+        best = best[best["trainable_weights"] < below]
+    penalties = sorted(best["penalty"].unique())
+    if penalty is not None and penalty not in penalties:
+        names = ", ".join(penalties) or "there is none"
+        raise ResultsError(f"{folder}: --penalty: expected one with a best lambda here ({names}), got {penalty}")
+    ranges = list_ranges(best if penalty is None else best[best["penalty"] == penalty], weights)
+    if not any(isinstance(answer, Suggestion) for answer in ranges):
+        reasons = [f"  {answer.sentence}" for answer in ranges]
         lines = "\n".join(reasons or ["  no network has finished yet, or all diverged: `regsearch run` trains them."])
-        raise ResultsError(f"{where}: expected a line of the best lambda against the weights, got none:\n{lines}")
-    return found
+        raise ResultsError(f"{folder}: expected a line of the best lambda against the weights, got none:\n{lines}")
+    return ranges
 
 
-def prediction(line: Line) -> tuple[float, float, float]:
+def _predict(line: Line) -> tuple[float, float, float]:
     """The 95 % prediction interval of a new point where all terms but the first are 0.
 
     Returns:
         low, the line's height, high; an end that the bounds leave open is infinite, and all ends are NaN
         without freedom.
     """
-    height = float(line.coefficients[0])
+    height = float(line.fit.coefficients[0])
     ends = line.interval(0, CONFIDENCE)
     if line.freedom < 1:
         return np.nan, height, np.nan
-    spread = line.scatter * math.sqrt(line.exact.sum() / line.freedom)
-    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, line.freedom)) * spread
+    spread = line.fit.scatter * math.sqrt(line.exact.sum() / line.freedom)
+    reach = float(special.stdtrit(line.freedom, (1 + CONFIDENCE) / 2)) * spread
     low, high = (side * math.hypot(end - height, reach) for side, end in zip((-1, 1), ends, strict=True))
     return height + low, height, height + high
 
 
-def line_at(best: pd.DataFrame, weights: float) -> Line | None:
+def _fit_at(best: pd.DataFrame, weights: float) -> Line | None:
     """The line of `scaling` against the trainable weights, its first term the height at `weights`."""
     if best["trainable_weights"].nunique() < 2:
         return None
@@ -178,38 +191,39 @@ def line_at(best: pd.DataFrame, weights: float) -> Line | None:
     return Line(np.column_stack([np.ones(len(best)), distance]), *find_bounds(best))
 
 
-def _suggestion(best: pd.DataFrame, weights: int, where: dict[str, Any]) -> Suggestion | Refusal:
-    line = line_at(best, weights)
+def _suggest(best: pd.DataFrame, weights: int, setting: Setting) -> Suggestion | Refusal:
+    line = _fit_at(best, weights)
     if line is None:
-        return Refusal(**where, reason="all networks have one weight count. Add widths to the spec and run it again.")
+        return Refusal(*setting, "all networks have one weight count. Add widths to the spec and run it again.")
+    exact, bounds = int(line.exact.sum()), int((~line.exact).sum())
     if line.freedom < 1:
         return Refusal(
-            **where,
-            reason=f"only {line.exact.sum()} of {len(best)} networks have a best lambda inside the grid that beats "
-            "lambda 0, and a fit needs 3. Add widths or seeds, or let the grid grow with grid.extend, and run again.",
+            *setting,
+            f"only {exact} of {len(best)} networks have a best lambda inside the grid that beats lambda 0, and a fit "
+            "needs 3. Add widths or seeds, or let the grid grow with grid.extend, and run again.",
         )
-    low, height, high = prediction(line)
+    low, height, high = _predict(line)
     if not (np.isfinite(low) and np.isfinite(high)) or max(abs(low), abs(high)) > math.log(1e9):
         return Refusal(
-            **where,
-            reason=f"{line.exact.sum()} known optima and {(~line.exact).sum()} bounds leave the range for {weights} "
-            "weights open. Let the grid grow with grid.extend, or add widths near that size, and run again.",
+            *setting,
+            f"{exact} known optima and {bounds} bounds leave the range for {weights} weights open. Let the grid grow "
+            "with grid.extend, or add widths near that size, and run again.",
         )
     sizes = best["trainable_weights"]
     return Suggestion(
-        **where,
+        *setting,
         weights=weights,
         low=math.exp(low),
         best=math.exp(height),
         high=math.exp(high),
         points=len(best),
-        censored=int((~line.exact).sum()),
+        censored=bounds,
         smallest=int(sizes.min()),
         largest=int(sizes.max()),
     )
 
 
-def _rounded(value: float, towards: Any) -> float:
+def _round(value: float, towards: Callable[[float], int]) -> float:
     """Two digits, towards one side; a value that has no more stays."""
     digits = 1 - math.floor(math.log10(value))
     scaled = value * 10.0**digits

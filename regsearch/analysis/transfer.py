@@ -1,7 +1,9 @@
 """Transfer regret: what it costs in test loss to reuse on one network the lambda that was tuned on another."""
 
 from collections.abc import Iterator
-from itertools import combinations, islice
+from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import combinations, permutations
 from math import comb
 from typing import Any
 
@@ -9,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from regsearch.analysis.curves import Curve
-from regsearch.analysis.optimum import minima
+from regsearch.analysis.curves import Architecture, Curve
+from regsearch.analysis.optimum import find_minima
 
 COLUMNS = [
     "penalty", "tuned_on", "used_on", "rule", "lambda", "test_loss", "regret", "learning_rate", "train_size",
@@ -40,30 +42,25 @@ def measure_transfer(curves: list[Curve]) -> pd.DataFrame:
     and `regret` are empty: the grid does not tell.
 
     Args:
-        curves: of one study; those that are compared share penalty, learning rate and training-set size.
+        curves: of one study; those of one setting are compared.
     """
     return pd.DataFrame(list(_rows(curves)), columns=COLUMNS)
 
 
 def _rows(curves: list[Curve]) -> Iterator[dict[str, Any]]:
-    settings = sorted({_setting(curve) for curve in curves})
-    for setting in settings:
-        group = [scored for curve in curves if _setting(curve) == setting and (scored := _scored(curve))]
-        shared = sorted(set.intersection(*(set(one.seeds) for one in group))) if group else []
-        if len(group) < 2 or len(shared) < 2:
+    for setting in sorted({curve.setting for curve in curves}):
+        group = [losses for curve in curves if curve.setting == setting and (losses := _take_losses(curve))]
+        if len(group) < 2:
             continue
-        penalty, rate, size = setting
-        where = {"penalty": penalty, "learning_rate": rate, "train_size": size, "seeds": len(shared)}
-        yield from ({**where, **row} for row in _pairs([one.of(shared) for one in group]))
+        seeds = reduce(np.intersect1d, (losses.seeds for losses in group))
+        if len(seeds) >= 2:
+            key = {**setting._asdict(), "seeds": len(seeds)}
+            yield from ({**key, **row} for row in _pair([losses.of(seeds) for losses in group]))
 
 
-def _setting(curve: Curve) -> tuple[str, float, int]:
-    key: Any = curve.key
-    return key["penalty"], key["learning_rate"], key["train_size"]
-
-
-class _Scored:
-    """One network's losses at the lambdas that every seed finished.
+@dataclass(frozen=True)
+class _Losses:
+    """One architecture's losses at the lambdas that every seed finished.
 
     Attributes:
         lambdas: (lambdas,), rising; 0 first where it was trained.
@@ -71,119 +68,98 @@ class _Scored:
         validation, test: (seeds, lambdas).
     """
 
-    def __init__(
-        self, name: str, weights: int, lambdas: Floats, seeds: Any, validation: Floats, test: Floats
-    ) -> None:
-        self.name, self.weights, self.lambdas, self.seeds = name, weights, lambdas, list(seeds)
-        self.validation, self.test = validation, test
+    architecture: Architecture
+    lambdas: Floats
+    seeds: NDArray[np.int64]
+    validation: Floats
+    test: Floats
 
-    def of(self, seeds: list[int]) -> "_Scored":
-        """The same with these seeds alone, in this order."""
-        rows = [self.seeds.index(seed) for seed in seeds]
-        return _Scored(self.name, self.weights, self.lambdas, seeds, self.validation[rows], self.test[rows])
+    def of(self, seeds: NDArray[np.int64]) -> "_Losses":
+        """The same with these seeds alone."""
+        chosen = np.isin(self.seeds, seeds)
+        return replace(self, seeds=seeds, validation=self.validation[chosen], test=self.test[chosen])
 
-    def best(self, seeds: list[int]) -> float:
-        """The lowest mean validation loss of some seeds, by their places, as ln λ, among those above 0."""
+    def choose(self, seeds: list[int]) -> float:
+        """The ln λ of the lowest mean validation loss of some seeds, by their places, among lambdas above 0."""
         positive = self.lambdas > 0
         means = self.validation[seeds][:, positive].mean(axis=0)
-        return float(minima(np.log(self.lambdas[positive]), means[None])[0])
+        return float(find_minima(np.log(self.lambdas[positive]), means[None])[0])
 
-    def scores(self, at: float) -> Floats:
-        """Each seed's test loss at ln λ, (seeds,); NaN outside what was trained."""
+    def score(self, moved: Floats) -> Floats:
+        """Each seed's test loss at each ln λ, (moved, seeds); NaN outside what was trained."""
         positive = self.lambdas > 0
         x = np.log(self.lambdas[positive])
-        if at > x[-1] + 1e-9:
-            return np.full(len(self.seeds), np.nan)
-        if at < x[0] - 1e-9:
-            if positive.all():
-                return np.full(len(self.seeds), np.nan)
-            share = np.exp(at - x[0])
-            found: Floats = (1 - share) * self.test[:, 0] + share * self.test[:, 1]
-            return found
-        losses = self.test[:, positive]
-        return np.array([np.interp(at, x, one) for one in losses])
+        losses = np.transpose([np.interp(moved, x, of_seed) for of_seed in self.test[:, positive]])
+        below = moved < x[0] - 1e-9
+        share = np.exp(moved[below] - x[0])[:, None]
+        losses[below] = np.nan if positive.all() else (1 - share) * self.test[:, 0] + share * self.test[:, 1]
+        losses[moved > x[-1] + 1e-9] = np.nan
+        return losses
 
 
-def _scored(curve: Curve) -> _Scored | None:
+def _take_losses(curve: Curve) -> _Losses | None:
     """A curve's losses, with the seeds that were trained with every lambda; None where fewer than two were."""
-    trained = ~np.isnan(curve.scores["validation_loss"]) | curve.diverged
-    seeds = trained.all(axis=1)
+    seeds = curve.complete_seeds
     usable = ~np.isnan(curve.scores["validation_loss"][seeds]).any(axis=0)
     if seeds.sum() < 2 or not (usable & (curve.lambdas > 0)).any():
         return None
-    key: Any = curve.key
     validation, test = (curve.scores[name][seeds][:, usable] for name in ("validation_loss", "test_loss"))
-    return _Scored(
-        key["architecture"],
-        key["trainable_weights"],
-        curve.lambdas[usable],
-        curve.seeds[seeds].tolist(),
-        validation,
-        test,
-    )
+    return _Losses(curve.architecture, curve.lambdas[usable], curve.seeds[seeds], validation, test)
 
 
-def _halves(count: int) -> list[tuple[list[int], list[int]]]:
+def _split(count: int) -> list[tuple[list[int], list[int]]]:
     """Ways to part seeds, by their places, in those that choose and those that score."""
     half, everyone = count // 2, set(range(count))
     if comb(count, half) <= MOST_SPLITS:
-        chosen = [list(one) for one in islice(combinations(range(count), half), MOST_SPLITS)]
+        choosing = [list(seeds) for seeds in combinations(range(count), half)]
     else:
         rng = np.random.default_rng(0)
-        chosen = [sorted(rng.permutation(count)[:half].tolist()) for _ in range(MOST_SPLITS)]
-    return [(one, sorted(everyone - set(one))) for one in chosen]
+        choosing = [sorted(rng.permutation(count)[:half].tolist()) for _ in range(MOST_SPLITS)]
+    return [(seeds, sorted(everyone - set(seeds))) for seeds in choosing]
 
 
-def _pairs(group: list[_Scored]) -> Iterator[dict[str, Any]]:
-    """A row for each ordered pair of different networks and each rule."""
-    count = len(group[0].seeds)
-    weights = np.log([one.weights for one in group])
-    halves = _halves(count)
-    best = np.array([[one.best(choosing) for one in group] for choosing, _ in halves])
-    own = [[used.scores(best[split, j]) for split in range(len(halves))] for j, used in enumerate(group)]
-    scoring = np.zeros((len(halves), count), bool)
-    for split, (_, rest) in enumerate(halves):
+def _pair(group: list[_Losses]) -> Iterator[dict[str, Any]]:
+    """A row for each ordered pair of different architectures and each rule."""
+    weights = np.log([losses.architecture.trainable_weights for losses in group])
+    splits = _split(len(group[0].seeds))
+    best = np.array([[losses.choose(choosing) for losses in group] for choosing, _ in splits])
+    own = [losses.score(best[:, j]) for j, losses in enumerate(group)]
+    scoring = np.zeros((len(splits), len(group[0].seeds)), bool)
+    for split, (_, rest) in enumerate(splits):
         scoring[split, rest] = True
-    for i, tuned in enumerate(group):
-        for j, used in enumerate(group):
-            if i == j:
+    for (i, tuned), (j, used) in permutations(enumerate(group), 2):
+        for rule in RULES:
+            slopes = _slopes(rule, np.delete(weights, j), np.delete(best, j, axis=1))
+            if slopes is None:
                 continue
-            for rule in RULES:
-                slopes = _slopes(rule, np.delete(weights, j), np.delete(best, j, axis=1))
-                if slopes is None:
-                    continue
-                moved = best[:, i] + slopes * (weights[j] - weights[i])
-                losses = np.array([used.scores(at) for at in moved])
-                regrets = losses - np.array(own[j])
-                yield {
-                    "tuned_on": tuned.name,
-                    "used_on": used.name,
-                    "rule": rule,
-                    "lambda": float(np.exp(moved.mean())),
-                    "test_loss": losses[scoring].mean(),
-                    "regret": regrets[scoring].mean(),
-                    "regret_se": _error(np.where(scoring, regrets, 0).sum(axis=0) / scoring.sum(axis=0)),
-                    "tuned_weights": tuned.weights,
-                    "used_weights": used.weights,
-                }
+            moved = best[:, i] + slopes * (weights[j] - weights[i])
+            losses = used.score(moved)
+            regrets = losses - own[j]
+            by_seed = np.where(scoring, regrets, 0).sum(axis=0) / scoring.sum(axis=0)
+            yield {
+                "tuned_on": tuned.architecture.name,
+                "used_on": used.architecture.name,
+                "rule": rule,
+                "lambda": float(np.exp(moved.mean())),
+                "test_loss": losses[scoring].mean(),
+                "regret": regrets[scoring].mean(),
+                "regret_se": float(by_seed.std(ddof=1) / np.sqrt(len(by_seed))),
+                "tuned_weights": tuned.architecture.trainable_weights,
+                "used_weights": used.architecture.trainable_weights,
+            }
 
 
 def _slopes(rule: str, x: Floats, y: Floats) -> Floats | None:
-    """The exponent of each split's lambdas; None where the rule needs more networks.
+    """The exponent of each split's lambdas; None where the rule needs more architectures.
 
     Args:
         rule: one of RULES.
-        x: ln N of the networks it may be fitted on, (networks,).
-        y: their ln λ*, (splits, networks).
+        x: ln N of the architectures it may be fitted on, (architectures,).
+        y: their ln λ*, (splits, architectures).
     """
     if rule != "fitted":
         return np.full(len(y), {"same": 0.0, "inverse": -1.0}[rule])
     if len(x) < 2 or np.ptp(x) == 0:
         return None
     from_mean = x - x.mean()
-    slopes: Floats = y @ from_mean / (from_mean @ from_mean)
-    return slopes
-
-
-def _error(values: Floats) -> float:
-    return float(values.std(ddof=1) / np.sqrt(len(values)))
+    return np.asarray(y @ from_mean / (from_mean @ from_mean))

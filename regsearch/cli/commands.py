@@ -176,7 +176,7 @@ def report(folder: Path, xlsx: bool, quiet: bool) -> None:
     from regsearch import ledger
     from regsearch import report as views
 
-    if views.inside(folder):
+    if views.find_studies(folder):
         overview = views.write_all(folder, xlsx)
         if not quiet:
             output.print_studies(overview.studies)
@@ -206,15 +206,11 @@ def suggest(folder: Path, weights: int, penalty: str | None, below: int | None, 
     """
     from regsearch import analysis, report
 
-    optima = report.optima(folder)
-    if below:
-        smallest = optima["trainable_weights"].min()
-        if len(optima) and smallest >= below:
-            raise click.BadParameter(
-                f"expected more than the {smallest} weights of the smallest network, got {below}"
-            )
-        optima = optima[optima["trainable_weights"] < below]
-    answers = analysis.suggest(optima, weights, penalty, str(folder))
+    optima = report.read_optima(folder)
+    try:
+        answers = analysis.suggest(optima, weights, penalty, str(folder), below)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
     suggestions = [answer for answer in answers if isinstance(answer, analysis.Suggestion)]
     for answer in answers:
         if isinstance(answer, analysis.Refusal):

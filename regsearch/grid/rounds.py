@@ -124,7 +124,7 @@ def _find_optima(cells: Sequence[Cell], trials: "pd.DataFrame") -> Optima:
         if cell.penalty:
             key = CurveKey(cell.architecture.name, cell.penalty_name, cell.learning_rate, cell.train_size)
             lambdas[key].add(cell.lam)
-    table = find_best_lambdas(list(make_curves(trials)))
+    table = find_best_lambdas(list(make_curves(trials)), bootstraps=0)
     keys = [CurveKey(*values) for values in table[list(CurveKey._fields)].itertuples(index=False, name=None)]
     rows = zip(keys, table["status"], table["best_grid_lambda"], strict=True)
     return {key: Optimum(status, best, sorted(lambdas[key])) for key, status, best in rows}

@@ -1,7 +1,7 @@
 """A results folder's facts → its views: tables, figures and a page, rebuilt whole each time. Trains nothing."""
 
-from regsearch.report.build import PAGE, Report, optima, read, write
-from regsearch.report.overview import Overview, inside
+from regsearch.report.overview import find_studies
 from regsearch.report.overview import write as write_all
+from regsearch.report.views import Results, read, read_optima, write
 
-__all__ = ["PAGE", "Overview", "Report", "inside", "optima", "read", "write", "write_all"]
+__all__ = ["Results", "find_studies", "read", "read_optima", "write", "write_all"]

@@ -1,17 +1,14 @@
-"""Everything found in a study → one page that needs nothing else."""
+"""Everything that a study says → one page that needs nothing else."""
 
 import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from regsearch.report.figures.gallery import KINDS, Picture
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 MAIN = "best_lambda"
 """The kind of figure, and the tables, that are not folded."""
@@ -28,7 +25,7 @@ ABOUT = {
 OPEN = ("best_lambda", "scaling")
 
 
-def page(
+def render_study(
     name: str,
     verdict: Sequence[str],
     doubts: Sequence[str],
@@ -37,7 +34,7 @@ def page(
     facts: Mapping[str, Any],
     spec: str,
 ) -> str:
-    """The page's HTML; every text in it is escaped.
+    """The HTML of a study's page; every text in it is escaped.
 
     Args:
         name: the study's.
@@ -48,51 +45,25 @@ def page(
         facts: of `study.json`.
         spec: the spec's text.
     """
-    shown = [_figure(picture) for picture in pictures]
-    return _template("page.html").render(
+    by_kind = {kind: [embed(picture) for picture in pictures if picture.kind == kind.name] for kind in KINDS}
+    described = {title: describe_table(title, table) for title, table in tables.items()}
+    return render(
+        "page.html",
         name=name,
-        verdict=[text.partition(": ") for text in verdict],
+        verdict=split_head(verdict),
         doubts=doubts,
-        main=[one for one in shown if one["kind"] == MAIN],
-        further=[
-            (title, [one for one in shown if one["kind"] == kind])
-            for kind, title in KINDS.items()
-            if kind != MAIN and any(one["kind"] == kind for one in shown)
-        ],
-        tables=[_table(title, table) for title, table in tables.items() if title in OPEN],
-        folded=[_table(title, table) for title, table in tables.items() if title not in OPEN],
-        facts=_facts({key: value for key, value in facts.items() if key != "runs"}),
-        runs=[_facts(run) for run in facts.get("runs", [])],
+        main=[picture for kind, shown in by_kind.items() if kind.name == MAIN for picture in shown],
+        further=[(kind.title, shown) for kind, shown in by_kind.items() if kind.name != MAIN and shown],
+        tables=[table for title, table in described.items() if title in OPEN],
+        folded=[table for title, table in described.items() if title not in OPEN],
+        facts=_describe_facts({key: value for key, value in facts.items() if key != "runs"}),
+        runs=[_describe_facts(run) for run in facts.get("runs", [])],
         spec=spec,
     )
 
 
-def overview(
-    name: str,
-    verdicts: Mapping[str, Sequence[str]],
-    pictures: Sequence[Picture],
-    studies: pd.DataFrame,
-    specs: Mapping[str, str],
-) -> str:
-    """The page over several studies; every text in it is escaped.
-
-    Args:
-        name: of the folder.
-        verdicts: in words, by study, a paragraph each.
-        pictures: the figures.
-        studies: their table.
-        specs: each spec's text.
-    """
-    return _template("overview.html").render(
-        name=name,
-        verdicts={study: [text.partition(": ") for text in texts] for study, texts in verdicts.items()},
-        pictures=[_figure(picture) for picture in pictures],
-        table=_table("studies", studies),
-        specs=specs,
-    )
-
-
-def _template(name: str) -> "Template":
+def render(template: str, **values: Any) -> str:
+    """A page's HTML; every text in it is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -102,49 +73,45 @@ def _template(name: str) -> "Template":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(name)
+    return environment.get_template(template).render(**values)
 
 
-def flat(value: Any) -> str:
-    """A fact in words: the parts of lists and mappings in one line."""
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {flat(part)}" for key, part in value.items())
-    if isinstance(value, list | tuple):
-        return " ".join(flat(part) for part in value)
-    return "" if value is None else str(value)
+def split_head(paragraphs: Sequence[str]) -> list[tuple[str, str, str]]:
+    """What stands before a paragraph's first colon, the colon, and the rest."""
+    return [text.partition(": ") for text in paragraphs]
 
 
-def _facts(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [(key, text) for key, value in facts.items() if (text := flat(value))]
-
-
-def _figure(picture: Picture) -> dict[str, Any]:
+def embed(picture: Picture) -> dict[str, str]:
+    """A picture as the pages show it."""
     data = base64.b64encode(picture.files["svg"]).decode("ascii")
-    return {
-        "kind": picture.kind,
-        "title": picture.title,
-        "file": picture.file,
-        "source": f"data:image/svg+xml;base64,{data}",
-    }
+    return {"title": picture.title, "source": f"data:image/svg+xml;base64,{data}"}
 
 
-def _table(name: str, table: pd.DataFrame) -> dict[str, Any]:
+def describe_table(name: str, table: pd.DataFrame) -> dict[str, Any]:
+    """A table as the pages show it: what it is about, its columns with whether they hold numbers, its cells."""
     return {
         "name": name,
         "about": ABOUT[name],
-        "columns": [(title, _is_number(table[title])) for title in table.columns],
-        "rows": [[written(value) for value in row] for row in table.itertuples(index=False)],
+        "columns": [(title, pd.api.types.is_numeric_dtype(table[title])) for title in table.columns],
+        "rows": [[write_cell(value) for value in row] for row in table.itertuples(index=False)],
     }
 
 
-def _is_number(column: "pd.Series[Any]") -> bool:
-    return bool(pd.api.types.is_numeric_dtype(column))
-
-
-def written(value: Any) -> str:
+def write_cell(value: Any) -> str:
     """A cell: whole numbers in full, others with four digits, nothing where there is no value."""
-    if value is None or value is pd.NA or value != value:
+    if pd.isna(value):
         return ""
-    if isinstance(value, float | np.floating):
-        return f"{value:.4g}"
-    return str(value)
+    return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
+
+
+def write_fact(value: Any) -> str:
+    """A fact in words: the parts of lists and mappings in one line."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {write_fact(part)}" for key, part in value.items())
+    if isinstance(value, list | tuple):
+        return " ".join(write_fact(part) for part in value)
+    return "" if value is None else str(value)
+
+
+def _describe_facts(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(key, text) for key, value in facts.items() if (text := write_fact(value))]

@@ -3,40 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+from made_up import LAMBDAS, bowl, make_trials
 
-from regsearch.analysis.best_lambda import find_best_lambdas, one_se_set
-from regsearch.analysis.curves import make_curves, shared
-from regsearch.analysis.response import average_response, paired_errors
-
-LAMBDAS = 10.0 ** np.arange(-4, 1.1, 0.5)
-
-
-def made_up(loss, lambdas=LAMBDAS, seeds=5, noise=0.0, level=0.5, zero=2.0, penalty="l2"):
-    """A ledger of one network: loss(λ) + what the seed adds to all lambdas + noise; NaN is a divergence."""
-    rng = np.random.default_rng(1)
-    rows = []
-    for seed in range(seeds):
-        shift = level * rng.normal()
-        for lam in [0.0, *lambdas]:
-            value = (zero if lam == 0 else loss(lam)) + shift + noise * rng.normal()
-            rows.append(
-                {
-                    "architecture": "w2", "width": 2, "trainable_weights": 20, "penalised_weights": 18,
-                    "penalty": penalty if lam else "none", "lambda": lam, "learning_rate": 0.1, "train_size": 50,
-                    "seed": seed, "status": "diverged" if np.isnan(value) else "completed",
-                    "validation_loss": value, "validation_accuracy": 0.5, "test_loss": value + 1, "test_accuracy": 0.4,
-                }
-            )  # fmt: skip
-    return pd.DataFrame(rows)
+from regsearch.analysis.best_lambda import find_best_lambdas, find_one_se_set
+from regsearch.analysis.curves import average_response, make_curves, paired_errors, share_zero
 
 
 def answer(*args, **kwargs):
-    ((_, row),) = find_best_lambdas(list(make_curves(made_up(*args, **kwargs)))).iterrows()
+    ((_, row),) = find_best_lambdas(list(make_curves(make_trials(*args, **kwargs)))).iterrows()
     return row
-
-
-def bowl(best, depth=0.1):
-    return lambda lam: 1 + depth * np.log(lam / best) ** 2
 
 
 @pytest.mark.parametrize("best", [0.002, 0.01, 0.05])
@@ -83,7 +58,7 @@ def test_no_benefit_where_lambda_0_is_as_good():
 
 def test_one_seed_cannot_show_a_benefit_and_has_no_interval():
     assert answer(bowl(0.01), seeds=1)["status"] == "no_benefit"
-    trials = made_up(bowl(0.01), seeds=1).query("`lambda` > 0")
+    trials = make_trials(bowl(0.01), seeds=1).query("`lambda` > 0")
     ((_, row),) = find_best_lambdas(list(make_curves(trials))).iterrows()
     assert row["best_lambda"] == pytest.approx(0.01)
     assert pd.isna(row["best_lambda_low"])
@@ -92,7 +67,7 @@ def test_one_seed_cannot_show_a_benefit_and_has_no_interval():
 
 @pytest.mark.parametrize("lam", [0.0, 0.01])
 def test_a_seed_without_every_lambda_does_not_count_and_drops_no_lambda(lam):
-    trials = made_up(bowl(0.01), zero=1.0, noise=0.05)
+    trials = make_trials(bowl(0.01), zero=1.0, noise=0.05)
     gap = (trials["seed"] == 2) & np.isclose(trials["lambda"], lam)
     ((_, row),) = find_best_lambdas(list(make_curves(trials[~gap]))).iterrows()
     ((_, whole),) = find_best_lambdas(list(make_curves(trials[trials["seed"] != 2]))).iterrows()
@@ -120,7 +95,7 @@ def test_a_tie_takes_the_smaller_lambda():
 
 
 def test_lambdas_that_any_seed_diverged_with_are_no_candidates():
-    trials = made_up(bowl(0.01))
+    trials = make_trials(bowl(0.01))
     trials.loc[(trials["seed"] == 2) & np.isclose(trials["lambda"], 0.01), ["status", "validation_loss"]] = [
         "diverged",
         np.nan,
@@ -132,8 +107,8 @@ def test_lambdas_that_any_seed_diverged_with_are_no_candidates():
 
 
 def test_lambda_0_serves_every_penalty():
-    trials = pd.concat([made_up(bowl(0.01)), made_up(bowl(0.01), penalty="l1").query("`lambda` > 0")])
-    both = shared(trials)
+    trials = pd.concat([make_trials(bowl(0.01)), make_trials(bowl(0.01), penalty="l1").query("`lambda` > 0")])
+    both = share_zero(trials)
     assert both.query("`lambda` == 0").groupby("penalty").size().to_dict() == {"l1": 5, "l2": 5}
     table = average_response(list(make_curves(trials)))
     assert len(table) == 2 * (1 + len(LAMBDAS))
@@ -142,15 +117,15 @@ def test_lambda_0_serves_every_penalty():
 
 
 def test_failed_trials_and_those_not_trained_yet_are_left_out():
-    trials = made_up(bowl(0.01))
+    trials = make_trials(bowl(0.01))
     trials.loc[trials["seed"] == 0, "status"] = "failed"
     assert average_response(list(make_curves(trials)))["seeds"].unique().tolist() == [4]
-    few = made_up(bowl(0.01)).iloc[:7]
+    few = make_trials(bowl(0.01)).iloc[:7]
     assert average_response(list(make_curves(few)))["seeds"].unique().tolist() == [1]
 
 
 def test_no_trials_make_empty_tables():
-    empty = made_up(bowl(0.01)).iloc[:0]
+    empty = make_trials(bowl(0.01)).iloc[:0]
     assert len(average_response(list(make_curves(empty)))) == len(find_best_lambdas(list(make_curves(empty)))) == 0
 
 
@@ -165,4 +140,4 @@ def test_paired_errors_are_those_of_the_differences():
 
 def test_the_one_se_set_is_within_one_standard_error_of_the_paired_difference():
     losses = np.array([[1.0, 1.1, 2.0], [2.0, 2.0, 3.1], [3.0, 3.0, 4.0]])
-    assert one_se_set(losses, best=0).tolist() == [True, True, False]
+    assert find_one_se_set(losses, best=0).tolist() == [True, True, False]

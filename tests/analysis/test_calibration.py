@@ -1,11 +1,18 @@
 """How right the analyses are on many made-up studies; `tests/calibration.py` makes the whole table."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from calibration import calibrate as calibrate_made_up
+from calibration import study
 from scipy import stats
 
-from regsearch.analysis.calibration import calibrate, summary
+from regsearch.analysis.best_lambda import find_best_lambdas
+from regsearch.analysis.calibration import calibrate, summarise
+from regsearch.analysis.scaling import fit_scaling
+from regsearch.spec.penalties import L2, L2Mean
 
 STUDIES = 80
 
@@ -15,7 +22,7 @@ STUDIES = 80
 @pytest.mark.parametrize("architectures", [4, 6, 8])
 @pytest.mark.parametrize("exponent", [0.0, -1.0])
 def test_the_interval_holds_the_truth_as_often_as_it_says_and_the_wrong_claim_is_rare(kind, architectures, exponent):
-    found = calibrate_made_up(STUDIES, architectures, exponent, kind)
+    found = calibrate_made_up(STUDIES, architectures, exponent, kind, bootstraps=0)
     fitted = found["fitted"]
     # What 95 % coverage gives in that many studies, but once in a thousand times.
     least = stats.binom.ppf(0.001, fitted, 0.95) / fitted
@@ -25,6 +32,18 @@ def test_the_interval_holds_the_truth_as_often_as_it_says_and_the_wrong_claim_is
     wrong = found["inverse"] if exponent == 0 else found["constant"]
     assert wrong < 0.05 * STUDIES
     assert (found["censored_share"] > 0.1) == (kind == "edge")
+
+
+def test_the_best_lambda_of_a_mean_goes_with_one_power_of_the_weights_more():
+    sums, _ = study(np.random.default_rng(0), 6, -1.0, "whole")
+    means = []
+    for curve in sums:
+        weights = curve.architecture.penalised_weights
+        share = L2Mean().shares(weights)[1] / L2().shares(weights)[1]  # the same networks, so the same losses
+        means.append(replace(curve, setting=curve.setting._replace(penalty="l2_mean"), lambdas=curve.lambdas / share))
+    table = fit_scaling(find_best_lambdas([*sums, *means], bootstraps=0))
+    fitted = table[table["against"] == "penalised_weights"].set_index("penalty")["exponent"]
+    assert fitted["l2_mean"] - fitted["l2"] == pytest.approx(1)
 
 
 def trials(exponent, seeds=6, noise=0.02):
@@ -65,7 +84,7 @@ def test_what_has_no_interval_counts_as_undetermined_alone():
             "verdict": ["constant", "power", "undetermined"], "seeds": 5,
         }
     )  # fmt: skip
-    found = summary(fits, 0.0)
+    found = summarise(fits, 0.0)
     assert (found["draws"], found["fitted"], found["undetermined"]) == (3, 2, 1)
     assert found["coverage"] == 0.5
     assert found["bias"] == pytest.approx(0.0)

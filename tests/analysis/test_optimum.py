@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from regsearch.analysis.optimum import minima
+from regsearch.analysis.optimum import find_minima
 
 COARSE = np.log(10.0 ** np.arange(-4, 1.1, 0.5))
 FINE = np.log(10.0 ** np.arange(-4, 1.1, 0.25))
 
 
 def minimum(x, y):
-    return minima(x, np.array([y]))[0]
+    return find_minima(x, np.array([y]))[0]
 
 
 @pytest.mark.parametrize("at", [-3.0, -2.9, -2.4, -2.31])
@@ -40,7 +40,7 @@ def test_the_minimum_stays_between_the_neighbours_however_steep_they_are():
     assert 0 < minimum(x, np.array([1.0, 0.999, 9.0])) < 3
     rng = np.random.default_rng(0)
     noisy = rng.normal(size=(500, len(FINE)))
-    found = minima(FINE, noisy)
+    found = find_minima(FINE, noisy)
     lowest = FINE[noisy.argmin(axis=1)]
     assert (np.abs(found - lowest) <= 1.2).all()
     assert ((found >= FINE[0]) & (found <= FINE[-1])).all()
@@ -48,4 +48,4 @@ def test_the_minimum_stays_between_the_neighbours_however_steep_they_are():
 
 def test_many_curves_at_once_are_the_same_as_one_by_one():
     curves = np.random.default_rng(1).normal(size=(50, len(FINE))).cumsum(axis=1)
-    assert minima(FINE, curves) == pytest.approx([minimum(FINE, curve) for curve in curves])
+    assert find_minima(FINE, curves) == pytest.approx([minimum(FINE, curve) for curve in curves])

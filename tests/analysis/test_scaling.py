@@ -3,26 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from made_up import NOISE, WEIGHTS, make_optima
 from scipy import stats
 
 from regsearch.analysis.scaling import find_bounds, fit_scaling, judge
-
-WEIGHTS = np.array([300, 1000, 3000, 10_000, 30_000, 100_000])
-NOISE = np.array([0.05, -0.08, 0.06, 0.03, -0.07, 0.01])
-
-
-def table(exponent, noise=NOISE, weights=WEIGHTS, status="interior", **columns):
-    """A table of best lambdas ∝ N^exponent, with what scatters about it."""
-    best = 0.01 * (weights / weights[0]) ** exponent * np.exp(noise[: len(weights)])
-    rows = pd.DataFrame(
-        {
-            "architecture": [f"w{n}" for n in weights], "width": np.sqrt(weights), "penalty": "l2",
-            "trainable_weights": weights, "penalised_weights": weights - 10, "learning_rate": 0.1, "train_size": 500,
-            "best_lambda": best, "best_grid_lambda": best, "one_se_low": best / 2, "one_se_high": best * 2,
-            "grid_step": 1.8, "status": status,
-        }
-    )  # fmt: skip
-    return rows.assign(**columns)
 
 
 def row(best, against="trainable_weights"):
@@ -34,7 +18,7 @@ def row(best, against="trainable_weights"):
     ("exponent", "claim"), [(0.0, "constant"), (-1.0, "inverse"), (-0.5, "power"), (1.0, "power"), (-2.0, "power")]
 )
 def test_the_exponent_and_its_claim_are_found(exponent, claim):
-    found = row(table(exponent))
+    found = row(make_optima(exponent))
     assert found["exponent"] == pytest.approx(exponent, abs=0.05)
     assert found["exponent_low"] < exponent < found["exponent_high"]
     assert found["verdict"] == claim
@@ -42,7 +26,7 @@ def test_the_exponent_and_its_claim_are_found(exponent, claim):
 
 
 def test_the_fit_is_least_squares_with_its_t_interval_and_draws_the_line():
-    best = table(-0.5)
+    best = make_optima(-0.5)
     found = row(best)
     expected = stats.linregress(np.log(WEIGHTS), np.log(best["best_lambda"]))
     assert found["exponent"] == pytest.approx(expected.slope)
@@ -51,18 +35,21 @@ def test_the_fit_is_least_squares_with_its_t_interval_and_draws_the_line():
 
 
 def test_against_the_width_the_exponent_is_twice_that_against_the_weights():
-    assert row(table(-0.5), "width")["exponent"] == pytest.approx(2 * row(table(-0.5))["exponent"])
-    assert set(fit_scaling(table(0.0).assign(width=pd.NA))["against"]) == {"trainable_weights", "penalised_weights"}
+    assert row(make_optima(-0.5), "width")["exponent"] == pytest.approx(2 * row(make_optima(-0.5))["exponent"])
+    assert set(fit_scaling(make_optima(0.0).assign(width=pd.NA))["against"]) == {
+        "trainable_weights",
+        "penalised_weights",
+    }
 
 
 def test_the_claim_that_holds_has_the_lowest_aicc():
     for exponent, best in ((0.0, "aicc_constant"), (-1.0, "aicc_inverse"), (-0.5, "aicc_free")):
-        found = row(table(exponent))
+        found = row(make_optima(exponent))
         assert found[["aicc_constant", "aicc_inverse", "aicc_free"]].astype(float).idxmin() == best
 
 
 def test_four_networks_cannot_tell_0_from_a_quarter_and_have_no_aicc_of_a_free_power():
-    noisy = table(0.0, noise=6 * NOISE, weights=WEIGHTS[:4])
+    noisy = make_optima(0.0, noise=6 * NOISE, weights=WEIGHTS[:4])
     assert row(noisy)["verdict"] == "undetermined"
     assert pd.isna(row(noisy)["aicc_free"])
     assert pd.notna(row(noisy)["aicc_constant"])
@@ -78,7 +65,7 @@ def test_a_claim_needs_an_interval_that_holds_it_and_lies_close(low, high, claim
 
 
 def test_an_optimum_at_an_edge_is_beyond_the_middle_of_the_last_step():
-    best = table(0.0)
+    best = make_optima(0.0)
     best.loc[0, "status"], best.loc[5, "status"], best.loc[2, "status"] = "left_edge", "right_edge", "no_benefit"
     best.loc[[0, 2, 5], "best_lambda"] = np.nan
     low, high = find_bounds(best)
@@ -91,7 +78,7 @@ def test_an_optimum_at_an_edge_is_beyond_the_middle_of_the_last_step():
 
 def test_edges_do_not_pass_for_optima():
     """The grid ends at 0.0025: wide networks' optima lie below and are found at its edge."""
-    best = table(-0.5)
+    best = make_optima(-0.5)
     beyond = best["best_lambda"] < 0.0025
     best.loc[beyond, ["best_grid_lambda", "status", "best_lambda"]] = [0.0025, "left_edge", np.nan]
     naive = stats.linregress(np.log(WEIGHTS), np.log(best["best_grid_lambda"])).slope
@@ -102,7 +89,7 @@ def test_edges_do_not_pass_for_optima():
 
 
 def test_without_optima_enough_nothing_is_claimed():
-    best = table(0.0)
+    best = make_optima(0.0)
     best.loc[2:, "status"] = "no_benefit"
     best.loc[2:, "best_lambda"] = np.nan
     found = row(best)
@@ -114,7 +101,7 @@ def test_without_optima_enough_nothing_is_claimed():
 
 
 def test_each_penalty_rate_and_size_has_rows_of_its_own():
-    both = pd.concat([table(0.0), table(-1.0, penalty="l1"), table(-0.5, learning_rate=0.2)])
+    both = pd.concat([make_optima(0.0), make_optima(-1.0, penalty="l1"), make_optima(-0.5, learning_rate=0.2)])
     found = (
         fit_scaling(both).query("against == 'trainable_weights'").set_index(["penalty", "learning_rate"])["verdict"]
     )
@@ -123,7 +110,9 @@ def test_each_penalty_rate_and_size_has_rows_of_its_own():
 
 def test_training_sizes_are_fitted_beside_the_weights():
     sizes = [250, 500, 1000]
-    parts = [table(-0.5, train_size=size, noise=0.5 * np.roll(NOISE, index)) for index, size in enumerate(sizes)]
+    parts = [
+        make_optima(-0.5, train_size=size, noise=0.5 * np.roll(NOISE, index)) for index, size in enumerate(sizes)
+    ]
     for size, part in zip(sizes, parts, strict=True):
         part["best_lambda"] *= (size / 500) ** -0.8
     found = fit_scaling(pd.concat(parts))

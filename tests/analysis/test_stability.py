@@ -1,13 +1,16 @@
 """Divergence seen against predicted: the formulas on a quadratic, and on planted data trained for real."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from conftest import parsed_text
 from planted_answer import find_best_lambda
 
 from regsearch import data as datasets
-from regsearch.analysis.curves import Curve
-from regsearch.analysis.stability import limit, measure_stability, slowest
+from regsearch.analysis.curves import Architecture, Curve
+from regsearch.analysis.stability import find_limit, find_slowest, measure_stability
+from regsearch.analysis.tables import Setting
 from regsearch.engine.population import training
 from regsearch.grid import cells as grid
 from regsearch.grid import costs as sizing
@@ -41,40 +44,45 @@ def test_the_limit_is_where_descent_on_a_quadratic_turns_into_ascent(name, curva
     optimizer, rate = OPTIMIZERS[name], 0.1
     if name == "Nesterov" and shares is DECAY:
         curvature = 0.0  # the limit of a decay beside Nesterov's momentum is stated without curvature
-    at = limit(optimizer, rate, shares, curvature)
+    at = find_limit(optimizer, rate, shares, curvature)
     assert descends(optimizer, rate, shares, 0.98 * at, curvature)
     assert not descends(optimizer, rate, shares, 1.02 * at, curvature)
 
 
 def test_nesterov_is_less_stable_than_momentum_and_momentum_more_than_none():
-    limits = {name: limit(optimizer, 0.1, L2) for name, optimizer in OPTIMIZERS.items()}
+    limits = {name: find_limit(optimizer, 0.1, L2) for name, optimizer in OPTIMIZERS.items()}
     assert limits["Nesterov"] < limits["SGD"] < limits["momentum"]
     assert limits["SGD"] == pytest.approx(10)
     assert limits["momentum"] == pytest.approx(19)
 
 
 def test_lambda_alone_cannot_make_l1_or_adam_diverge():
-    assert np.isnan(limit(SGD(), 0.1, L1))
-    assert np.isnan(limit(Adam(), 0.1, L2))
-    assert limit(Adam(), 0.1, DECAY) == pytest.approx(20)
+    assert np.isnan(find_limit(SGD(), 0.1, L1))
+    assert np.isnan(find_limit(Adam(), 0.1, L2))
+    assert find_limit(Adam(), 0.1, DECAY) == pytest.approx(20)
 
 
 def test_below_slowest_a_penalty_leaves_more_than_a_twentieth_of_a_weight():
     for shares in (L2, DECAY):
-        lam = slowest(SGD(), 0.01, shares, 500)
+        lam = find_slowest(SGD(), 0.01, shares, 500)
         weight = (1 - 0.01 * lam * (2 if shares is L2 else 1)) ** 500
         assert weight == pytest.approx(np.exp(-3), rel=0.05)
-    assert slowest(SGD(momentum=0.9), 0.01, L2, 500) == pytest.approx(slowest(SGD(), 0.01, L2, 500) / 10)
-    assert np.isnan(slowest(Adam(), 0.01, L2, 500))
+    assert find_slowest(SGD(momentum=0.9), 0.01, L2, 500) == pytest.approx(find_slowest(SGD(), 0.01, L2, 500) / 10)
+    assert np.isnan(find_slowest(Adam(), 0.01, L2, 500))
 
 
 def curve(losses, lambdas=(0.0, 0.1, 1.0, 10.0)):
     losses = np.array(losses, float)
-    key = {"architecture": "w2", "width": 2, "trainable_weights": 9, "penalised_weights": 8, "learning_rate": 0.1}
-    key |= {"train_size": 50, "penalty": "l2"}
     diverged = np.isinf(losses)
     scores = {"validation_loss": np.where(diverged, np.nan, losses)}
-    return Curve(key, np.array(lambdas), np.arange(len(losses)), scores, diverged)
+    return Curve(
+        Architecture("w2", 2, 9, 8),
+        Setting("l2", 0.1, 50),
+        np.array(lambdas),
+        np.arange(len(losses)),
+        scores,
+        diverged,
+    )
 
 
 def table(losses, chance=2.0):
@@ -98,7 +106,7 @@ def test_the_table_says_what_was_seen_to_diverge_and_to_collapse():
 
 def test_a_mean_allows_a_lambda_as_much_larger_as_there_are_weights_and_the_largest_rate_counts():
     calm = curve([[1, 0.5, 0.6, 0.7]])
-    mean = Curve(calm.key | {"penalty": "l2_mean"}, calm.lambdas, calm.seeds, calm.scores, calm.diverged)
+    mean = replace(calm, setting=calm.setting._replace(penalty="l2_mean"))
     both = measure_stability([calm, mean], SGD(), {50: 100}, [penalties.L2(), penalties.L2Mean()], 2.0, (2.0, 0.5))
     assert both["predicted_limit"].tolist() == pytest.approx([10 / 2, 8 * 10 / 2])
     assert both["under_trained_below"].tolist() == pytest.approx([3 / 10, 8 * 3 / 10])
@@ -142,7 +150,7 @@ def test_planted_data_diverges_within_a_grid_step_of_the_limit(optimizer, penalt
     x = split.train[0].reshape(64, -1)
     curvature = 2 / 64 * np.linalg.eigvalsh(x.T @ x).max()
     settings = spec.training.optimizer
-    predicted = limit(settings, settings.learning_rate, spec.grid.penalties[0].coefficients(32), curvature)
+    predicted = find_limit(settings, settings.learning_rate, spec.grid.penalties[0].coefficients(32), curvature)
     diverged = [record.trial.lam for record in found if record.trial.status == "diverged"]
     stable = [record.trial.lam for record in found if record.trial.status == "completed"]
     step = 10 ** (1 / 8)

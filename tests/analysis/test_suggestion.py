@@ -4,21 +4,21 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import edited, parsed_text
+from made_up import NOISE, WEIGHTS, make_optima
 from scipy import stats
-from test_scaling import NOISE, WEIGHTS, table
 
-from regsearch.analysis.suggestion import Refusal, Suggestion, suggest, suggestions
+from regsearch.analysis.suggestion import Refusal, Suggestion, list_ranges, suggest
 from regsearch.errors import ResultsError
 
 
 def one(best, weights):
-    (found,) = suggestions(best, weights)
+    (found,) = list_ranges(best, weights)
     return found
 
 
 @pytest.mark.parametrize("weights", [300, 5000, 10_000_000])
 def test_with_known_optima_it_is_the_textbook_prediction_interval(weights):
-    best = table(-0.5)
+    best = make_optima(-0.5)
     x, y, at = np.log(WEIGHTS), np.log(best["best_lambda"]), np.log(weights)
     fit = stats.linregress(x, y)
     residual = y - fit.intercept - fit.slope * x
@@ -35,7 +35,7 @@ def coverage(studies, grid_ends_at=None):
     rng = np.random.default_rng(3)
     held = fitted = 0
     for _ in range(studies):
-        best = table(-0.5, noise=0.3 * rng.normal(size=6))
+        best = make_optima(-0.5, noise=0.3 * rng.normal(size=6))
         if grid_ends_at:
             beyond = best["best_lambda"] < grid_ends_at
             best.loc[beyond, ["best_grid_lambda", "status", "best_lambda"]] = [grid_ends_at, "left_edge", np.nan]
@@ -60,7 +60,7 @@ def test_it_still_does_where_small_lambdas_are_cut_off_by_the_grid():
 
 
 def test_it_widens_with_the_distance_and_says_so():
-    near, far, below = (one(table(-0.5), weights) for weights in (5000, 10_000_000, 30))
+    near, far, below = (one(make_optima(-0.5), weights) for weights in (5000, 10_000_000, 30))
     assert near.high / near.low < below.high / below.low < far.high / far.low
     assert near.words == "Interpolated between 6 networks of 300 to 100000 weights."
     assert "Extrapolated: 10000000 weights are 100 times the weights of the largest network tried" in far.words
@@ -69,7 +69,7 @@ def test_it_widens_with_the_distance_and_says_so():
 
 
 def test_bounds_count_as_bounds():
-    best = table(0.0)
+    best = make_optima(0.0)
     best.loc[0, ["status", "best_lambda"]] = ["no_benefit", np.nan]
     found = one(best, 5000)
     assert (found.points, found.censored) == (6, 1)
@@ -78,7 +78,7 @@ def test_bounds_count_as_bounds():
 
 @pytest.mark.parametrize("penalty", ["l2", "decoupled", "l1_l2-0.5"])
 def test_the_snippet_is_valid_in_a_spec_and_holds_the_interval(penalty):
-    found = one(table(-0.5, penalty=penalty), 5_000_000)
+    found = one(make_optima(-0.5, penalty=penalty), 5_000_000)
     start = edited().index("grid:")
     text = edited()[:start] + found.spec + "  seeds: 2\n" + edited()[edited().index("training:") :]
     grid = parsed_text(text).grid
@@ -90,7 +90,7 @@ def test_the_snippet_is_valid_in_a_spec_and_holds_the_interval(penalty):
 
 
 def test_points_on_a_line_leave_a_range_all_the_same():
-    found = one(table(-1.0, noise=np.zeros(6)), WEIGHTS[0])
+    found = one(make_optima(-1.0, noise=np.zeros(6)), WEIGHTS[0])
     assert found.low <= 0.01 * (1 + 1e-9)
     assert found.high >= 0.01 * (1 - 1e-9)
     assert found.grid["from"] < 0.01 / 1.7
@@ -98,18 +98,18 @@ def test_points_on_a_line_leave_a_range_all_the_same():
 
 
 def test_without_a_fit_it_refuses_and_says_what_to_do():
-    best = table(0.0)
+    best = make_optima(0.0)
     best.loc[2:, ["status", "best_lambda"]] = ["no_benefit", np.nan]
-    for weights, words in ((best, "only 2 of 6 networks"), (table(0.0).iloc[:1], "one weight count")):
+    for weights, words in ((best, "only 2 of 6 networks"), (make_optima(0.0).iloc[:1], "one weight count")):
         refused = one(weights, 5000)
         assert isinstance(refused, Refusal)
         assert words in refused.reason
         assert "run" in refused.reason
-    assert suggestions(best.iloc[:0], 5000) == []
+    assert list_ranges(best.iloc[:0], 5000) == []
 
 
 def test_a_folder_without_any_range_is_one_clear_error():
-    best = table(0.0)
+    best = make_optima(0.0)
     best.loc[2:, ["status", "best_lambda"]] = ["no_benefit", np.nan]
     with pytest.raises(
         ResultsError, match=r"(?s)results/x: expected a line .* got none:.*l2, .*only 2 of 6 networks"
@@ -119,19 +119,26 @@ def test_a_folder_without_any_range_is_one_clear_error():
         suggest(best.iloc[:0], 5000, None, "results/x")
     with pytest.raises(ResultsError, match=r"--penalty: expected one with a best lambda here \(l2\), got l1"):
         suggest(best, 5000, "l1", "results/x")
-    given = suggest(pd.concat([best, table(0.0, penalty="l1")]), 5000, None, "results/x")
+    given = suggest(pd.concat([best, make_optima(0.0, penalty="l1")]), 5000, None, "results/x")
     assert [type(one) for one in given] == [Suggestion, Refusal]
 
 
+def test_networks_of_a_size_and_more_can_be_left_out():
+    best = make_optima(-0.5)
+    assert suggest(best, 10**6, below=30_000) == list_ranges(best.iloc[:4], 10**6)
+    with pytest.raises(ValueError, match="expected more than the 300 weights of the smallest network, got 300"):
+        suggest(best, 10**6, below=300)
+
+
 def test_a_range_that_leaves_all_that_is_trainable_is_refused():
-    wild = table(0.0, noise=60 * NOISE)
+    wild = make_optima(0.0, noise=60 * NOISE)
     refused = one(wild, 10**12)
     assert isinstance(refused, Refusal)
     assert "leave the range for 1000000000000 weights open" in refused.reason
 
 
 def test_each_setting_has_its_own():
-    both = pd.concat([table(0.0), table(-1.0, penalty="l1"), table(-0.5, learning_rate=0.2)])
-    assert [(one.penalty, one.learning_rate) for one in suggestions(both, 1000)] == [
+    both = pd.concat([make_optima(0.0), make_optima(-1.0, penalty="l1"), make_optima(-0.5, learning_rate=0.2)])
+    assert [(one.penalty, one.learning_rate) for one in list_ranges(both, 1000)] == [
         ("l1", 0.1), ("l2", 0.1), ("l2", 0.2),
     ]  # fmt: skip

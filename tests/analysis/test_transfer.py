@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 
-from regsearch.analysis.curves import Curve
+from regsearch.analysis.curves import Architecture, Curve
+from regsearch.analysis.tables import Setting
 from regsearch.analysis.transfer import measure_transfer
 
 LAMBDAS = np.concatenate([[0.0], 10.0 ** np.arange(-7, 1.01, 0.25)])
 WEIGHTS = {"small": 100, "middle": 1000, "wide": 10_000}
 
 
-def curves(exponent, noise=0.0, seeds=6, lambdas=LAMBDAS, names=tuple(WEIGHTS), **key):
+def curves(exponent, noise=0.0, seeds=6, lambdas=LAMBDAS, names=tuple(WEIGHTS), learning_rate=0.1):
     """Test loss is the squared distance to the best ln λ, which goes as N^exponent from 0.01 at 100 weights."""
     rng = np.random.default_rng(3)
     found = []
@@ -20,10 +21,14 @@ def curves(exponent, noise=0.0, seeds=6, lambdas=LAMBDAS, names=tuple(WEIGHTS), 
         x = np.log(np.maximum(lambdas, 1e-9))
         losses = (x - best) ** 2 + rng.normal(size=(seeds, 1)) + noise * rng.normal(size=(seeds, len(lambdas)))
         scores = {"validation_loss": losses, "test_loss": losses + 1}
-        where = {"architecture": name, "trainable_weights": weights, "penalty": "l2", "learning_rate": 0.1}
-        where |= {"train_size": 500} | key
-        found.append(Curve(where, lambdas, np.arange(seeds), scores, np.zeros(losses.shape, bool)))
+        found.append(make_curve(name, lambdas, scores, learning_rate))
     return found
+
+
+def make_curve(name, lambdas, scores, learning_rate=0.1):
+    shape = scores["test_loss"].shape
+    architecture, setting = Architecture(name, None, WEIGHTS[name], WEIGHTS[name]), Setting("l2", learning_rate, 500)
+    return Curve(architecture, setting, lambdas, np.arange(shape[0]), scores, np.zeros(shape, bool))
 
 
 def row(table, tuned_on, used_on, rule):
@@ -75,17 +80,9 @@ def test_choosing_and_scoring_on_different_seeds_shows_no_gain_that_is_only_nois
     """All lambdas are as good: the chosen one looks best to the seeds that chose it and to no other."""
     rng = np.random.default_rng(0)
     flat = []
-    for name, weights in WEIGHTS.items():
+    for name in WEIGHTS:
         losses = rng.normal(size=(40, len(LAMBDAS)))
-        where = {
-            "architecture": name,
-            "trainable_weights": weights,
-            "penalty": "l2",
-            "learning_rate": 0.1,
-            "train_size": 5,
-        }
-        scores = {"validation_loss": losses, "test_loss": losses}
-        flat.append(Curve(where, LAMBDAS, np.arange(40), scores, np.zeros(losses.shape, bool)))
+        flat.append(make_curve(name, LAMBDAS, {"validation_loss": losses, "test_loss": losses}))
     table = measure_transfer(flat)
     same = table[table["rule"] == "same"]
     assert abs(same["test_loss"].mean()) < 0.15

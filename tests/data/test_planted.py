@@ -8,8 +8,9 @@ from sklearn.linear_model import Ridge, RidgeCV
 
 from regsearch import data as datasets
 from regsearch.analysis.best_lambda import find_best_lambdas
-from regsearch.analysis.curves import SCORES, Curve
-from regsearch.analysis.optimum import minima
+from regsearch.analysis.curves import SCORES, Architecture, Curve
+from regsearch.analysis.optimum import find_minima
+from regsearch.analysis.tables import Setting
 from regsearch.data import planted
 from regsearch.engine.population import training
 from regsearch.errors import SpecError
@@ -58,7 +59,7 @@ def test_the_formula_is_where_ridge_regression_is_best_on_average(exponent, widt
     expected = find_best_lambda(exponent, width, 64)
     lambdas = expected * LAMBDAS
     losses = np.mean([ridge(exponent, width, seed, lambdas) for seed in range(60)], axis=0)
-    best = np.exp(minima(np.log(lambdas), losses[None])[0])
+    best = np.exp(find_minima(np.log(lambdas), losses[None])[0])
     assert abs(np.log10(best / expected)) < 0.125  # half a grid step
 
 
@@ -99,9 +100,8 @@ def test_trained_networks_have_the_losses_of_ridge_regression_and_its_best_lambd
     folds = [(np.arange(64), np.arange(64, 264))]
     chosen = RidgeCV(alphas=lambdas * 64, fit_intercept=False, cv=folds, scoring="neg_mean_squared_error").fit(*both)
     losses = np.array([[trial.validation_loss for trial in trials]] * 2)
-    key = {"architecture": "w4", "width": 4, "trainable_weights": 64, "penalised_weights": 64, "penalty": "l2"}
-    key |= {"learning_rate": 0.02, "train_size": 64}
-    curve = Curve(key, lambdas, np.arange(2), dict.fromkeys(SCORES, losses), np.zeros(losses.shape, bool))
+    scores, diverged = dict.fromkeys(SCORES, losses), np.zeros(losses.shape, bool)
+    curve = Curve(Architecture("w4", 4, 64, 64), Setting("l2", 0.02, 64), lambdas, np.arange(2), scores, diverged)
     (row,) = find_best_lambdas([curve]).to_dict("records")
     assert row["best_grid_lambda"] * 64 == pytest.approx(chosen.alpha_)
     assert abs(np.log10(row["best_lambda"] * 64 / chosen.alpha_)) <= 0.25

@@ -5,18 +5,16 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from test_analysis import LAMBDAS, bowl, made_up
-from test_scaling import WEIGHTS, table
+from made_up import LAMBDAS, WEIGHTS, bowl, make_optima, make_trials
 
 from regsearch.analysis import mechanism, transfer
 from regsearch.analysis.best_lambda import find_best_lambdas
-from regsearch.analysis.curves import make_curves
-from regsearch.analysis.response import average_response
+from regsearch.analysis.curves import average_response, make_curves
 from regsearch.analysis.scaling import fit_scaling
 from regsearch.analysis.stability import measure_stability
-from regsearch.analysis.verdict import Tables
+from regsearch.analysis.tables import Tables
 from regsearch.report.figures import best_against_weights, penalty_share, regret_map, response_curves, stability_map
-from regsearch.report.figures.canvas import GAP, places, saved, styled
+from regsearch.report.figures.canvas import GAP, place_lambdas, save, use_style
 from regsearch.report.figures.gallery import KINDS, gallery
 from regsearch.spec.optimizers import SGD
 from regsearch.spec.penalties import L1, L2
@@ -26,7 +24,7 @@ CHANCE = math.log(10)
 
 def optima(exponent=0.0, **statuses):
     """A table of best lambdas with intervals; networks named in `statuses` have no optimum."""
-    best = table(exponent)
+    best = make_optima(exponent)
     best = best.assign(best_lambda_low=best["best_lambda"] / 1.2, best_lambda_high=best["best_lambda"] * 1.2)
     for name, status in statuses.items():
         best.loc[best["architecture"] == name, ["status", "best_lambda", "best_lambda_low", "best_lambda_high"]] = [
@@ -42,13 +40,14 @@ def study(trials):
     sizes = {int(size): 100 for size in trials["train_size"].unique()}
     limits = measure_stability(found, SGD(), sizes, [L1(), L2()], CHANCE)
     grown = pd.DataFrame(columns=mechanism.COLUMNS).astype(float).astype({"penalty": object})
-    return average_response(found), Tables(best, fit_scaling(best), transfer.measure_transfer(found), limits, grown)
+    moved = transfer.measure_transfer(found)
+    return Tables(best, fit_scaling(best), moved, limits, grown, average_response(found))
 
 
 def networks(widths=(1, 2, 4), **options):
     return pd.concat(
         [
-            made_up(bowl(0.01), **options).assign(
+            make_trials(bowl(0.01), **options).assign(
                 architecture=f"w{width}",
                 width=width,
                 trainable_weights=20 * width**2,
@@ -63,9 +62,9 @@ def networks(widths=(1, 2, 4), **options):
 def test_the_best_lambdas_and_the_fitted_line_are_those_of_the_tables():
     best = optima(-0.5)
     fits = fit_scaling(best)
-    found = best_against_weights.points(best, fits)
+    found = best_against_weights.find_points(best, fits)
     assert found.weights.tolist() == WEIGHTS.tolist()
-    assert found.at == pytest.approx(best["best_lambda"])
+    assert found.lambdas == pytest.approx(best["best_lambda"])
     assert not found.direction.any()
     fit = fits[fits["against"] == "trainable_weights"].iloc[0]
     ends, heights = found.lines["fit"]
@@ -80,42 +79,42 @@ def test_the_best_lambdas_and_the_fitted_line_are_those_of_the_tables():
 
 def test_edges_and_no_benefit_are_arrows_from_the_bounds_that_the_fit_uses():
     best = optima(w300="left_edge", w3000="no_benefit", w100000="right_edge")
-    found = best_against_weights.points(best, fit_scaling(best))
+    found = best_against_weights.find_points(best, fit_scaling(best))
     assert found.direction.tolist() == [-1, 0, -1, 0, 0, 1]
     rows = best.set_index("architecture")
     half = math.sqrt(1.8)
-    assert found.at[0] == pytest.approx(rows.loc["w300", "best_grid_lambda"] * half)
-    assert found.at[2] == pytest.approx(rows.loc["w3000", "one_se_high"])
-    assert found.at[5] == pytest.approx(rows.loc["w100000", "best_grid_lambda"] / half)
-    with styled():
+    assert found.lambdas[0] == pytest.approx(rows.loc["w300", "best_grid_lambda"] * half)
+    assert found.lambdas[2] == pytest.approx(rows.loc["w3000", "one_se_high"])
+    assert found.lambdas[5] == pytest.approx(rows.loc["w100000", "best_grid_lambda"] / half)
+    with use_style():
         drawn = best_against_weights.draw(found, "l2")
     arrows = [text for text in drawn.axes[0].texts if text.arrow_patch]
     assert len(arrows) == 3
     low, high = drawn.axes[0].get_ylim()
-    assert low < found.at.min() < found.at.max() < high
+    assert low < found.lambdas.min() < found.lambdas.max() < high
 
 
 def test_with_too_few_optima_the_claims_go_through_their_middle_and_with_none_are_not_drawn():
     few = optima(w3000="no_benefit", w10000="no_benefit", w30000="no_benefit", w100000="no_benefit")
-    found = best_against_weights.points(few, fit_scaling(few))
+    found = best_against_weights.find_points(few, fit_scaling(few))
     assert set(found.lines) == {"constant", "inverse"}
     assert found.lines["constant"][1][0] == pytest.approx(np.exp(np.log(few["best_lambda"].dropna()).mean()))
     assert found.title == "undetermined, with 2 of 6 optima known"
     none = optima(**{f"w{n}": "left_edge" for n in WEIGHTS})
-    assert best_against_weights.points(none, fit_scaling(none)).lines == {}
-    assert best_against_weights.points(none.iloc[:0], fit_scaling(none.iloc[:0])) is None
+    assert best_against_weights.find_points(none, fit_scaling(none)).lines == {}
+    assert best_against_weights.find_points(none.iloc[:0], fit_scaling(none.iloc[:0])) is None
     one = optima().iloc[:1]
-    assert best_against_weights.points(one, fit_scaling(one)).lines == {}
+    assert best_against_weights.find_points(one, fit_scaling(one)).lines == {}
 
 
 def test_lambda_0_lies_a_gap_left_of_the_smallest():
-    assert places(np.array([0.0, 0.01, 1.0])).tolist() == [-2 - GAP, -2, 0]
-    assert places(np.array([0.0])).tolist() == [-GAP]
+    assert place_lambdas(np.array([0.0, 0.01, 1.0])).tolist() == [-2 - GAP, -2, 0]
+    assert place_lambdas(np.array([0.0])).tolist() == [-GAP]
 
 
 def test_a_panel_holds_a_networks_curve_and_its_best_lambda():
-    seen, tables = study(networks(noise=0.02))
-    found = response_curves.points(seen, tables.best_lambda)
+    tables = study(networks(noise=0.02))
+    found = response_curves.find_points(tables.response, tables.best_lambda, "nats")
     assert [panel.name for panel in found.panels] == ["w1", "w2", "w4"]
     panel, row = found.panels[1], tables.best_lambda.iloc[1]
     assert panel.lambdas.tolist() == [0.0, *LAMBDAS]
@@ -123,39 +122,39 @@ def test_a_panel_holds_a_networks_curve_and_its_best_lambda():
     assert panel.one_se == (row["one_se_low"], row["one_se_high"])
     assert panel.means[panel.lambdas == row["best_grid_lambda"]] == pytest.approx(row["validation_loss"])
     assert "lowest at lambda" in found.title
-    assert response_curves.points(seen.iloc[:0], tables.best_lambda) is None
+    assert response_curves.find_points(tables.response.iloc[:0], tables.best_lambda, "nats") is None
 
 
 def test_losses_far_apart_are_drawn_on_a_log_axis():
-    seen, tables = study(networks(noise=0.02))
-    assert response_curves.points(seen, tables.best_lambda).logarithmic == (
-        seen["validation_loss"].max() > response_curves.TALL * seen["validation_loss"].min()
+    tables = study(networks(noise=0.02))
+    assert response_curves.find_points(tables.response, tables.best_lambda, "nats").logarithmic == (
+        tables.response["validation_loss"].max() > response_curves.TALL * tables.response["validation_loss"].min()
     )
-    flat = seen.assign(validation_loss=1.0)
-    assert not response_curves.points(flat, tables.best_lambda).logarithmic
+    flat = tables.response.assign(validation_loss=1.0)
+    assert not response_curves.find_points(flat, tables.best_lambda, "nats").logarithmic
 
 
 def test_regrets_stand_in_the_row_they_were_tuned_on_and_the_column_they_are_used_on():
-    _, tables = study(networks(noise=0.02))
+    tables = study(networks(noise=0.02))
     moved = tables.transfer.copy()
     moved.loc[(moved["tuned_on"] == "w1") & (moved["used_on"] == "w4") & (moved["rule"] == "inverse"), "regret"] = (
         np.nan
     )
-    found = regret_map.points(moved)
+    found = regret_map.find_points(moved)
     assert found.names == ["w1", "w2", "w4"]
     assert np.isnan(found.regrets["inverse"][0, 2])
     one = moved[(moved["tuned_on"] == "w4") & (moved["used_on"] == "w1") & (moved["rule"] == "same")]
     assert found.regrets["same"][2, 0] == one["regret"].item()
     assert np.diag(found.regrets["fitted"]).tolist() == [0, 0, 0]
-    assert regret_map.points(moved.iloc[:0]) is None
+    assert regret_map.find_points(moved.iloc[:0]) is None
 
 
 def outcomes(loss, accuracy=0.5):
     trials = networks().assign(validation_accuracy=accuracy)
     trials["validation_loss"] = [loss(lam) for lam in trials["lambda"]]
     trials.loc[trials["validation_loss"].isna(), "status"] = "diverged"
-    seen, tables = study(trials)
-    return stability_map.points(seen, tables.stability, CHANCE)
+    tables = study(trials)
+    return stability_map.find_points(tables.response, tables.stability, CHANCE)
 
 
 def test_divergence_and_collapse_are_told_apart_and_a_quiet_study_has_no_map():
@@ -175,8 +174,8 @@ def test_a_network_that_fits_too_closely_has_not_collapsed():
 
 
 def test_nothing_to_show_is_no_map():
-    seen, tables = study(networks().query("`lambda` < 1"))
-    assert stability_map.points(seen, tables.stability, CHANCE) is None
+    tables = study(networks().query("`lambda` < 1"))
+    assert stability_map.find_points(tables.response, tables.stability, CHANCE) is None
 
 
 def test_the_share_and_the_sums_are_those_of_the_table():
@@ -186,13 +185,13 @@ def test_the_share_and_the_sums_are_those_of_the_table():
         "penalised_weights": [300, 100, 200],
         "penalty_share_end": [0.3, 0.1, 0.2],
     }
-    found = penalty_share.points(pd.DataFrame(rows))
+    found = penalty_share.find_points(pd.DataFrame(rows))
     assert found.weights.tolist() == [100, 200, 300]
     assert found.shares["end"] == pytest.approx([10, 20, 30])
     assert "10 to 30 %" in found.title
     nothing = pd.DataFrame({**rows, "penalty_share_end": np.nan})
-    assert "not known" in penalty_share.points(nothing).title
-    assert penalty_share.points(nothing.iloc[:0]) is None
+    assert "not known" in penalty_share.find_points(nothing).title
+    assert penalty_share.find_points(nothing.iloc[:0]) is None
 
 
 STUDIES = {
@@ -210,10 +209,10 @@ STUDIES = {
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_figures_are_drawn_without_a_warning_whatever_is_missing(name):
-    seen, tables = study(STUDIES[name])
-    drawn = list(gallery(seen, tables, CHANCE, "nats"))
+    tables = study(STUDIES[name])
+    drawn = list(gallery(tables, CHANCE, "nats"))
     for picture in drawn:
-        assert picture.kind in KINDS
+        assert picture.kind in {kind.name for kind in KINDS}
         assert picture.files["png"].startswith(b"\x89PNG")
         assert b"</svg>" in picture.files["svg"]
     expected = {
@@ -228,7 +227,7 @@ def test_figures_are_drawn_without_a_warning_whatever_is_missing(name):
 
 def test_every_rate_and_size_has_a_set_named_so_and_the_bytes_are_the_same_again():
     trials = pd.concat([networks(seeds=2), networks(seeds=2).assign(learning_rate=0.2)], ignore_index=True)
-    first, again = (list(gallery(*study(trials), CHANCE, "nats")) for _ in range(2))
+    first, again = (list(gallery(study(trials), CHANCE, "nats")) for _ in range(2))
     files = [picture.file for picture in first]
     assert len(set(files)) == len(files)
     assert "best_lambda-l2-learning-rate-0.1" in files
@@ -237,7 +236,9 @@ def test_every_rate_and_size_has_a_set_named_so_and_the_bytes_are_the_same_again
 
 
 def test_figures_carry_no_date_and_no_address_to_load():
-    with styled():
-        files = saved(best_against_weights.draw(best_against_weights.points(optima(), fit_scaling(optima())), "l2"))
+    with use_style():
+        files = save(
+            best_against_weights.draw(best_against_weights.find_points(optima(), fit_scaling(optima())), "l2")
+        )
     assert b"<dc:date>" not in files["svg"]
     assert b'href="http' not in files["svg"]

@@ -4,8 +4,8 @@ import made_up_folder
 import numpy as np
 import pandas as pd
 import pytest
+from checked_page import Checked
 from click.testing import CliRunner
-from test_page import Checked
 
 from regsearch import report
 from regsearch.cli import main
@@ -54,8 +54,8 @@ def test_joint_fits_over_training_sizes_and_folders_moved_aside_are_left_out(tmp
     made_up_folder.write(tmp_path / "sizes-20261124-120000")
     found = report.write_all(tmp_path)
     assert found.studies["train_size"].tolist() == [64, 128, 64, 128]
-    assert set(found.reports) == {"sizes"}
-    assert exponents.points(found.studies).labels[0] == "l1, rate 0.05, 64 images"
+    assert set(found.results) == {"sizes"}
+    assert exponents.find_points(found.studies).labels[0] == "l1, rate 0.05, 64 images"
 
 
 def test_the_page_links_to_each_study_and_needs_nothing_else(studies):
@@ -79,13 +79,13 @@ def test_points_keep_the_order_and_open_ends(studies):
     path, _ = studies
     table = pd.read_csv(path / "studies.csv")
     table.loc[0, "exponent_low"] = -np.inf
-    found = exponents.points(table)
+    found = exponents.find_points(table)
     assert found.studies == ["flat", "flat", "steep", "steep"]
     assert np.isnan(found.low[0])
     assert found.exponent.tolist() == table["exponent"].tolist()
     assert "2 constant" in found.title
     assert "2 inverse" in found.title
-    assert exponents.points(table[:0]) is None
+    assert exponents.find_points(table[:0]) is None
 
 
 def test_a_folder_without_studies_is_the_error_it_always_was(tmp_path):

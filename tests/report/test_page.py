@@ -1,44 +1,15 @@
 """The page: everything in it, nothing loaded, everything escaped, well-formed."""
 
 import re
-from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
+from checked_page import Checked
 
 from regsearch.report.figures.gallery import KINDS, Picture
-from regsearch.report.page import flat, page, written
+from regsearch.report.page import render_study, write_cell, write_fact
 
-VOID = {"meta", "link", "img", "wbr", "br", "input"}
 EVIL = "<script>alert('&\"')</script>"
-
-
-class Checked(HTMLParser):
-    """Holds every tag to be closed in order, and keeps what a page is looked through for."""
-
-    def __init__(self, text):
-        super().__init__(convert_charrefs=True)
-        self.stack, self.tags, self.addresses, self.ids, self.text = [], [], [], [], []
-        self.feed(text)
-        self.close()
-        assert self.stack == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        values = dict(attrs)
-        assert len(values) == len(attrs), "an attribute twice"
-        self.addresses += [values[name] for name in ("src", "href", "action", "data", "srcset") if name in values]
-        self.ids += [values["id"]] if "id" in values else []
-        if tag == "img":
-            assert values["alt"]
-        if tag not in VOID:
-            self.stack.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.stack.pop() == tag
-
-    def handle_data(self, data):
-        self.text.append(data)
 
 
 def made(name="digits", **changes):
@@ -46,7 +17,7 @@ def made(name="digits", **changes):
         "verdict": ["l2: constant. All is well.", "A line without a head"],
         "doubts": ["3 seeds a network."],
         "pictures": [
-            Picture(kind, f"{kind}-l2", f"l2: {title}", {"svg": b"<svg/>"}) for kind, title in KINDS.items()
+            Picture(kind.name, f"{kind.name}-l2", f"l2: {kind.title}", {"svg": b"<svg/>"}) for kind in KINDS
         ],
         "tables": {
             "best_lambda": pd.DataFrame({"architecture": ["w2"], "best_lambda": [0.0123456], "seeds": [3]}),
@@ -59,7 +30,7 @@ def made(name="digits", **changes):
         },
         "spec": "name: digits\n",
     }
-    return page(name=name, **{**parts, **changes})
+    return render_study(name=name, **{**parts, **changes})
 
 
 def test_it_is_well_formed_and_holds_verdict_doubts_figures_tables_and_how_it_was_run():
@@ -113,7 +84,7 @@ def test_without_networks_it_says_so():
 
 
 def test_cells_and_facts_in_words():
-    assert [written(value) for value in (1234567, 0.000012346, float("nan"), None, pd.NA, "w2")] == [
+    assert [write_cell(value) for value in (1234567, 0.000012346, float("nan"), None, pd.NA, "w2")] == [
         "1234567", "1.235e-05", "", "", "", "w2",
     ]  # fmt: skip
-    assert flat({"w2": ["patches", "native"], "cores": 2}) == "w2 patches native, cores 2"
+    assert write_fact({"w2": ["patches", "native"], "cores": 2}) == "w2 patches native, cores 2"

@@ -11,14 +11,15 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
+from checked_page import Checked
 from click.testing import CliRunner
-from test_page import Checked
 
 from regsearch import report
 from regsearch.cli import main
 from regsearch.ledger import folder
 from regsearch.report.csv import write_csv
 
+pytestmark = pytest.mark.figures
 SOFFICE = shutil.which("soffice") or shutil.which("libreoffice")
 
 

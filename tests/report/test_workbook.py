@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from regsearch.report import workbook as module
-from regsearch.report.workbook import workbook
+from regsearch.report.workbook import make_workbook
 
 CREATED = datetime(2026, 1, 2, 3, 4, 5)
 TABLE = pd.DataFrame(
@@ -28,7 +28,7 @@ def read(content):
 
 
 def test_a_sheet_a_table_with_numbers_as_numbers_and_a_frozen_header():
-    book = read(workbook({"best_lambda": TABLE, "empty": TABLE.iloc[:0]}, CREATED))
+    book = read(make_workbook({"best_lambda": TABLE, "empty": TABLE.iloc[:0]}, CREATED))
     assert book.sheetnames == ["best_lambda", "empty"]
     rows = list(book["best_lambda"].values)
     assert rows == [
@@ -44,16 +44,18 @@ def test_a_sheet_a_table_with_numbers_as_numbers_and_a_frozen_header():
 
 
 def test_the_same_tables_give_the_same_bytes():
-    assert workbook({"a": TABLE}, CREATED) == workbook({"a": TABLE}, CREATED)
+    assert make_workbook({"a": TABLE}, CREATED) == make_workbook({"a": TABLE}, CREATED)
 
 
 def test_a_table_longer_than_a_sheet_is_left_out_and_named(monkeypatch, caplog):
     monkeypatch.setattr(module, "ROWS", 2)
-    assert read(workbook({"epochs": TABLE, "a": TABLE.iloc[:2]}, CREATED)).sheetnames == ["a"]
+    assert read(make_workbook({"epochs": TABLE, "a": TABLE.iloc[:2]}, CREATED)).sheetnames == ["a"]
     assert "without epochs: 3 rows are more than a sheet holds" in caplog.text
 
 
 @pytest.mark.parametrize("kind", [np.float32(0.5), np.int64(3), True])
 def test_numbers_of_every_kind_are_numbers(kind):
-    (_, (value,)) = read(workbook({"a": pd.DataFrame({"x": pd.Series([kind], dtype=object)})}, CREATED))["a"].values
+    (_, (value,)) = read(make_workbook({"a": pd.DataFrame({"x": pd.Series([kind], dtype=object)})}, CREATED))[
+        "a"
+    ].values
     assert value == kind

@@ -6,35 +6,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from regsearch.analysis import CONSTANT, INVERSE, find_bounds
-from regsearch.analysis import fit_line as fitted
-from regsearch.report.figures.canvas import (
-    BLACK,
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PINK,
-    RED,
-    SKY,
-    Floats,
-    figure,
-    number_ticks,
-    weights_axis,
-)
+from regsearch.analysis import CLAIMS, CONSTANT, INVERSE, STATUSES, find_bounds, fit_line
+from regsearch.report.figures.canvas import Floats, make_figure, set_number_ticks, set_weights_axis
+from regsearch.report.figures.palette import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 AGAINST = "trainable_weights"
-KINDS = {
-    "interior": ("known", "o", BLUE),
-    "multimodal": ("known, but one of two minima", "D", PINK),
-    "no_benefit": ("at most this: no benefit over 0", "v", GREY),
-    "left_edge": ("at most this: at the grid's left edge", "<", ORANGE),
-    "right_edge": ("at least this: at the grid's right edge", ">", RED),
-}
+MARKERS = {
+    "interior": ("o", BLUE), "multimodal": ("D", PINK), "no_benefit": ("v", GREY), "left_edge": ("<", ORANGE),
+    "right_edge": (">", RED),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,9 +28,9 @@ class Points:
     Attributes:
         names, statuses: (networks,).
         weights: (networks,).
-        at: the best lambda, or the bound where only that is known, (networks,).
+        lambdas: the best lambda, or the bound where only that is known, (networks,).
         low, high: the ends of the 95 % interval, NaN where there is none, (networks,).
-        direction: 0 where it is known, −1 where it is at most `at`, 1 where it is at least, (networks,).
+        direction: 0 where it is known, −1 where it is at most that, 1 where it is at least, (networks,).
         lines: (ends of the range of weights, heights there) of `fit`, `constant` and `inverse`, where they are.
         title: the finding.
     """
@@ -54,7 +38,7 @@ class Points:
     names: list[str]
     statuses: list[str]
     weights: Floats
-    at: Floats
+    lambdas: Floats
     low: Floats
     high: Floats
     direction: Floats
@@ -62,7 +46,7 @@ class Points:
     title: str
 
 
-def points(best: pd.DataFrame, scaling: pd.DataFrame) -> Points | None:
+def find_points(best: pd.DataFrame, scaling: pd.DataFrame) -> Points | None:
     """The points of one penalty, learning rate and training-set size; None without a network.
 
     The lines of the claims have the height that fits best, or go through the middle of the known optima
@@ -82,7 +66,7 @@ def points(best: pd.DataFrame, scaling: pd.DataFrame) -> Points | None:
         names=[str(name) for name in best["architecture"]],
         statuses=[str(status) for status in best["status"]],
         weights=best[AGAINST].to_numpy(float),
-        at=np.exp(np.where(direction < 0, above, below)),
+        lambdas=np.exp(np.where(direction < 0, above, below)),
         low=best["best_lambda_low"].to_numpy(float),
         high=best["best_lambda_high"].to_numpy(float),
         direction=direction.astype(float),
@@ -96,18 +80,18 @@ def _lines(best: pd.DataFrame, scaling: pd.DataFrame, exact: Floats, known: Any)
     ends = np.array([weights.min(), weights.max()])
     if not known.any() or ends[0] == ends[1]:
         return {}
-    found = {}
+    lines = {}
     rows = scaling[(scaling["against"] == AGAINST) & scaling["exponent"].notna()].to_dict("records")
-    line = fitted(best, AGAINST)
+    line = fit_line(best, AGAINST)
     if rows:
-        found["fit"] = ends, rows[0]["coefficient"] * ends ** rows[0]["exponent"]
+        lines["fit"] = ends, rows[0]["coefficient"] * ends ** rows[0]["exponent"]
     for name, exponent in (("constant", CONSTANT), ("inverse", INVERSE)):
         if line and line.freedom >= 1:
-            height = float(line.given(1, exponent).coefficients[0])
+            height = float(line.hold(1, exponent).fit.coefficients[0])
         else:
             height = float(np.mean(exact[known] - exponent * np.log(weights[known])))
-        found[name] = ends, np.exp(height) * ends**exponent
-    return found
+        lines[name] = ends, np.exp(height) * ends**exponent
+    return lines
 
 
 def _title(scaling: pd.DataFrame, known: int, networks: int) -> str:
@@ -115,68 +99,62 @@ def _title(scaling: pd.DataFrame, known: int, networks: int) -> str:
     if not rows:
         return f"undetermined, with {known} of {networks} optima known"
     (row,) = rows
-    meaning = {
-        "constant": "one best lambda for every width",
-        "inverse": "the best lambda shrinks as 1/N",
-        "power": "the best lambda follows a power of its own",
-        "undetermined": "undetermined",
-    }[row["verdict"]]
-    low, high = row["exponent_low"], row["exponent_high"]
-    return f"{meaning}\nbest lambda ∝ N^{row['exponent']:.2f} (95 % interval {low:.2f} to {high:.2f})"
+    interval = f"{row['exponent_low']:.2f} to {row['exponent_high']:.2f}"
+    return f"{CLAIMS[row['verdict']].title}\nbest lambda ∝ N^{row['exponent']:.2f} (95 % interval {interval})"
 
 
-def draw(found: Points, name: str) -> "Figure":
-    """Draws the points and lines; `name` is the penalty and setting."""
+def draw(points: Points, title: str) -> "Figure":
+    """Draws the points and lines."""
     width, height = 6.0, 4.7
-    drawn, ((axes,),) = figure(width, height, f"{name}: {found.title}")
+    drawn, ((axes,),) = make_figure(width, height, title)
     drawn.subplots_adjust(left=0.115, right=0.98, top=0.855, bottom=0.255)
     axes.set_yscale("log")
-    weights_axis(axes, found.weights, room=10)
+    set_weights_axis(axes, points.weights, room=10)
     axes.grid(which="major", axis="y")
     styles = {
         "fit": ("fitted power", BLACK, "-", 1.7),
         "constant": ("claim: constant", GREEN, (0, (5, 2)), 1.5),
         "inverse": ("claim: 1/N", SKY, (0, (1, 1.2)), 2.0),
     }
-    for line, (x, y) in found.lines.items():
+    for line, (x, y) in points.lines.items():
         label, colour, style, thick = styles[line]
         axes.plot(x, y, color=colour, linestyle=style, linewidth=thick, label=label, zorder=2)
-    for status, (label, marker, colour) in KINDS.items():
-        chosen = np.array([one == status for one in found.statuses])
+    for status, (marker, colour) in MARKERS.items():
+        chosen = np.array(points.statuses) == status
         if chosen.any():
-            _draw_kind(axes, found, chosen, label, marker, colour)
-    _ylim(axes, found)
+            _draw_status(axes, points, chosen, STATUSES[status].legend, marker, colour)
+    _ylim(axes, points)
     axes.set_xlabel("trainable weights N (log scale)")
     axes.set_ylabel("best lambda (log scale; bars: 95 % interval)")
     drawn.legend(*axes.get_legend_handles_labels(), loc="lower center", ncols=2, bbox_to_anchor=(0.5, 0.0))
     return drawn
 
 
-def _draw_kind(axes: "Axes", found: Points, chosen: Any, label: str, marker: str, colour: str) -> None:
-    x, y, direction = found.weights[chosen], found.at[chosen], found.direction[chosen]
-    low, high = found.low[chosen], found.high[chosen]
+def _draw_status(axes: "Axes", points: Points, chosen: Any, label: str, marker: str, colour: str) -> None:
+    x, y, direction = points.weights[chosen], points.lambdas[chosen], points.direction[chosen]
+    low, high = points.low[chosen], points.high[chosen]
     barred = ~np.isnan(low)
     if barred.any():
         reach = np.maximum(0, [y[barred] - low[barred], high[barred] - y[barred]])
         axes.errorbar(x[barred], y[barred], reach, color=colour, linestyle="", capsize=3, linewidth=1.2, zorder=3)
-    for at, height, side in zip(x, y, direction, strict=True):
+    for weights, height, side in zip(x, y, direction, strict=True):
         if side:
             axes.annotate(
-                "", xy=(at, height), xytext=(0, 24 * side), textcoords="offset points", zorder=3,
+                "", xy=(weights, height), xytext=(0, 24 * side), textcoords="offset points", zorder=3,
                 arrowprops={"arrowstyle": "<|-", "color": colour, "shrinkA": 0, "shrinkB": 2, "linewidth": 1.3},
             )  # fmt: skip
     filled = colour if not direction.any() else "white"
     axes.plot(x, y, linestyle="", marker=marker, color=colour, markerfacecolor=filled, label=label, zorder=4)
 
 
-def _ylim(axes: "Axes", found: Points) -> None:
+def _ylim(axes: "Axes", points: Points) -> None:
     """Room for the arrows, and at least a decade, so that a flat line looks flat."""
-    values = np.concatenate([found.at, found.low, found.high, *(y for _, y in found.lines.values())])
+    values = np.concatenate([points.lambdas, points.low, points.high, *(y for _, y in points.lines.values())])
     values = values[~np.isnan(values)]
     low, high = np.log10(values.min()), np.log10(values.max())
     missing = max(0.0, 1 - (high - low)) / 2
     room = 0.12 * max(1.0, high - low)
-    down, up = (room * (2 if (found.direction == side).any() else 1) for side in (-1, 1))
+    down, up = (room * (2 if (points.direction == side).any() else 1) for side in (-1, 1))
     ends = 10 ** (low - missing - down), 10 ** (high + missing + up)
     axes.set_ylim(*ends)
-    number_ticks(axes.yaxis, *ends)
+    set_number_ticks(axes.yaxis, *ends)

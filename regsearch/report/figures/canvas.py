@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from regsearch.report.figures.palette import PALE
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
@@ -18,11 +20,6 @@ if TYPE_CHECKING:
 
     Drawing = tuple[Figure, Any]
 
-BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = (
-    "#000000", "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7",
-)  # fmt: skip
-"""The palette of Okabe & Ito (2008), told apart with any colour vision."""
-GREY, PALE = "#6b6b6b", "#c9c9c9"
 GAP = 0.75
 """Decades between lambda 0 and the smallest lambda above it."""
 
@@ -54,7 +51,7 @@ _DPI = 150
 
 
 @contextmanager
-def styled() -> Iterator[None]:
+def use_style() -> Iterator[None]:
     """Draws and saves in the style of all figures."""
     from matplotlib import rc_context
 
@@ -62,7 +59,9 @@ def styled() -> Iterator[None]:
         yield
 
 
-def figure(width: float, height: float, title: str, rows: int = 1, columns: int = 1, **options: Any) -> "Drawing":
+def make_figure(
+    width: float, height: float, title: str, rows: int = 1, columns: int = 1, **options: Any
+) -> "Drawing":
     """An empty figure with a title that states the finding.
 
     Returns:
@@ -78,26 +77,26 @@ def figure(width: float, height: float, title: str, rows: int = 1, columns: int 
     return drawn, axes
 
 
-def saved(drawn: "Figure") -> dict[str, bytes]:
+def save(drawn: "Figure") -> dict[str, bytes]:
     """The figure as SVG and PNG, the same bytes each time with the same libraries."""
-    found = {}
+    files = {}
     for kind, metadata in (("svg", {"Date": None, "Creator": None}), ("png", {"Software": None})):
         buffer = io.BytesIO()
         drawn.savefig(buffer, format=kind, dpi=_DPI, metadata=metadata)
-        found[kind] = buffer.getvalue()
-    return found
+        files[kind] = buffer.getvalue()
+    return files
 
 
-def places(lambdas: Floats) -> Floats:
+def place_lambdas(lambdas: Floats) -> Floats:
     """Where lambdas lie on an axis of log10 λ, with 0 a gap left of the smallest above it."""
     positive = lambdas > 0
     start = np.log10(lambdas[positive].min()) if positive.any() else 0.0
     return np.where(positive, np.log10(np.where(positive, lambdas, 1.0)), start - GAP)
 
 
-def lambda_axis(axes: "Axes", lambdas: Floats) -> None:
+def set_lambda_axis(axes: "Axes", lambdas: Floats) -> None:
     """Ticks of a log axis of lambda, `0` apart at the left behind a break."""
-    at = places(lambdas)
+    x = place_lambdas(lambdas)
     positive = lambdas[lambdas > 0]
     decades = np.array([])
     if len(positive):
@@ -106,13 +105,13 @@ def lambda_axis(axes: "Axes", lambdas: Floats) -> None:
         decades = decades[:: max(1, math.ceil(len(decades) / 7))]
     ticks, labels = list(decades), [f"$10^{{{decade:.0f}}}$" for decade in decades]
     if (lambdas == 0).any():
-        ticks, labels = [at.min(), *ticks], ["0", *labels]
-        axes.axvline(at.min() + GAP / 2, color=PALE, linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
+        ticks, labels = [x.min(), *ticks], ["0", *labels]
+        axes.axvline(x.min() + GAP / 2, color=PALE, linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
     axes.set_xticks(ticks, labels)
-    axes.set_xlim(at.min() - 0.25, at.max() + 0.25)
+    axes.set_xlim(x.min() - 0.25, x.max() + 0.25)
 
 
-def weights_axis(axes: "Axes", weights: Floats, room: int) -> None:
+def set_weights_axis(axes: "Axes", weights: Floats, room: int) -> None:
     """A log axis of weight counts, a tick at each network as far as there is room for so many."""
     from matplotlib.ticker import NullLocator
 
@@ -128,7 +127,7 @@ def weights_axis(axes: "Axes", weights: Floats, room: int) -> None:
     axes.set_xticks(ticks, [f"{value:,.0f}" for value in ticks])
 
 
-def number_ticks(axis: "Axis", low: float, high: float) -> None:
+def set_number_ticks(axis: "Axis", low: float, high: float) -> None:
     """Plain numbers at 1, 2 and 5 on a log axis of less than two decades; powers of ten on longer ones."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 

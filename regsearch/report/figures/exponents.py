@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from regsearch.analysis import CONSTANT, INVERSE
-from regsearch.report.figures.canvas import BLACK, BLUE, GREEN, ORANGE, PINK, RED, SKY, Floats, figure
+from regsearch.report.figures.canvas import Floats, make_figure
+from regsearch.report.figures.palette import BLACK, BLUE, GREEN, ORANGE, PINK, RED, SKY
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,11 +39,11 @@ class Points:
     title: str
 
 
-def points(studies: pd.DataFrame) -> Points | None:
+def find_points(studies: pd.DataFrame) -> Points | None:
     """The rows of the table of studies; None without one.
 
     Args:
-        studies: as `report.overview` makes it.
+        studies: the table of `report.overview`.
     """
     if studies.empty:
         return None
@@ -63,36 +64,36 @@ def points(studies: pd.DataFrame) -> Points | None:
     )
 
 
-def draw(found: Points) -> "Figure":
+def draw(points: Points, title: str) -> "Figure":
     """Draws an interval a row, with lines where the claims are."""
-    rows = len(found.labels)
-    heads = [index for index in range(rows) if index == 0 or found.studies[index] != found.studies[index - 1]]
+    rows = len(points.labels)
+    heads = [index for index in range(rows) if index == 0 or points.studies[index] != points.studies[index - 1]]
     height = 1.75 + 0.25 * (rows + len(heads))
-    drawn, ((axes,),) = figure(7.6, height, found.title)
+    drawn, ((axes,),) = make_figure(7.6, height, title)
     drawn.subplots_adjust(left=0.36, right=0.84, top=1 - 0.75 / height, bottom=0.75 / height)
-    every = np.concatenate([found.exponent, found.low, found.high, [CONSTANT, INVERSE]])
+    every = np.concatenate([points.exponent, points.low, points.high, [CONSTANT, INVERSE]])
     ends = np.nanmin(every) - ROOM, np.nanmax(every) + ROOM
     axes.set_xlim(*ends)
-    for at, colour, words in ((CONSTANT, GREEN, "no change with N"), (INVERSE, SKY, "1/N")):
-        axes.axvspan(at - 0.5, at + 0.5, color=colour, alpha=0.07, linewidth=0)
-        axes.axvline(at, color=colour, linewidth=1.6, label=f"claim: {words}")
-    colours = dict(zip(dict.fromkeys(found.penalties), COLOURS * rows, strict=False))
+    for claim, colour, words in ((CONSTANT, GREEN, "no change with N"), (INVERSE, SKY, "1/N")):
+        axes.axvspan(claim - 0.5, claim + 0.5, color=colour, alpha=0.07, linewidth=0)
+        axes.axvline(claim, color=colour, linewidth=1.6, label=f"claim: {words}")
+    colours = dict(zip(dict.fromkeys(points.penalties), COLOURS * rows, strict=False))
     place, places, labels = 0.0, [], []
     for index in range(rows):
         if index in heads:
-            axes.text(-0.62, place, found.studies[index], transform=axes.get_yaxis_transform(), va="center",
+            axes.text(-0.62, place, points.studies[index], transform=axes.get_yaxis_transform(), va="center",
                       fontweight="bold", clip_on=False)  # fmt: skip
             place += 1
-        low, high, at = found.low[index], found.high[index], found.exponent[index]
+        low, high, exponent = points.low[index], points.high[index], points.exponent[index]
         places.append(place)
-        labels.append(found.labels[index])
-        if not np.isnan(at):
-            colour = colours[found.penalties[index]]
+        labels.append(points.labels[index])
+        if not np.isnan(exponent):
+            colour = colours[points.penalties[index]]
             reach = [ends[0] if np.isnan(low) else low, ends[1] if np.isnan(high) else high]
             axes.plot(reach, [place, place], color=colour, linewidth=1.8, solid_capstyle="butt", zorder=3)
-            axes.plot([at], [place], "o", color=colour, zorder=4)
+            axes.plot([exponent], [place], "o", color=colour, zorder=4)
         axes.text(
-            1.02, place, found.verdicts[index], transform=axes.get_yaxis_transform(), va="center", clip_on=False
+            1.02, place, points.verdicts[index], transform=axes.get_yaxis_transform(), va="center", clip_on=False
         )
         place += 1
     axes.set_yticks(places, labels)

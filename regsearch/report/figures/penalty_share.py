@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from regsearch.analysis import ENDS
-from regsearch.report.figures.canvas import BLUE, GREY, RED, Floats, figure, number_ticks, weights_axis
+from regsearch.report.figures.canvas import Floats, make_figure, set_number_ticks, set_weights_axis
+from regsearch.report.figures.palette import BLUE, GREY, RED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +40,7 @@ class Points:
     title: str
 
 
-def points(mechanism: pd.DataFrame) -> Points | None:
+def find_points(mechanism: pd.DataFrame) -> Points | None:
     """The measures of one penalty, learning rate and training-set size; None without a network.
 
     Args:
@@ -70,19 +71,19 @@ def _title(table: pd.DataFrame) -> str:
     return f"at its best lambda the penalty ends as {spread} of the loss"
 
 
-def draw(found: Points, name: str) -> "Figure":
-    """Draws a panel for the share and one for each sum; `name` is the penalty and setting."""
+def draw(points: Points, title: str) -> "Figure":
+    """Draws a panel for the share and one for each sum."""
     width, height = 9.6, 3.6
-    drawn, ((first, *others),) = figure(width, height, f"{name}: {found.title}", 1, 1 + len(SUMS))
+    drawn, ((first, *others),) = make_figure(width, height, title, 1, 1 + len(SUMS))
     drawn.subplots_adjust(left=0.06, right=0.985, top=0.8, bottom=0.235, wspace=0.25)
     for end in ENDS:
-        first.plot(found.weights, found.shares[end], label=WORDS[end], **STYLES[end])
-    weights_axis(first, found.weights, room=6)
-    first.set_ylim(0, max(1.0, 1.12 * np.nanmax([0.0, *found.shares["start"], *found.shares["end"]])))
+        first.plot(points.weights, points.shares[end], label=WORDS[end], **STYLES[end])
+    set_weights_axis(first, points.weights, room=6)
+    first.set_ylim(0, max(1.0, 1.12 * np.nanmax([0.0, *points.shares["start"], *points.shares["end"]])))
     first.set_title("penalty / (penalty + validation loss)", loc="left")
     first.set_ylabel("share of the loss (%)")
     for place, (sum_name, symbol) in zip(others, SUMS.items(), strict=True):
-        _draw_sum(place, found, sum_name, symbol)
+        _draw_sum(place, points, sum_name, symbol)
     for place in (first, *others):
         place.grid(axis="y")
         place.set_xlabel("penalised weights N (log scale)")
@@ -93,21 +94,21 @@ def draw(found: Points, name: str) -> "Figure":
     return drawn
 
 
-def _draw_sum(axes: Any, found: Points, name: str, symbol: str) -> None:
+def _draw_sum(axes: Any, points: Points, name: str, symbol: str) -> None:
     axes.set_yscale("log")
-    weights_axis(axes, found.weights, room=6)
+    set_weights_axis(axes, points.weights, room=6)
     parts = []
     for end in ENDS:
-        values = np.where(found.sums[name][end] > 0, found.sums[name][end], np.nan)
-        axes.plot(found.weights, values, **STYLES[end])
-        if not np.isnan(found.exponents[name][end]):
-            parts.append(f"$N^{{{found.exponents[name][end]:.2f}}}$ {WORDS[end].split()[0]}")
-    start = found.sums[name]["start"]
+        values = np.where(points.sums[name][end] > 0, points.sums[name][end], np.nan)
+        axes.plot(points.weights, values, **STYLES[end])
+        if not np.isnan(points.exponents[name][end]):
+            parts.append(f"$N^{{{points.exponents[name][end]:.2f}}}$ {WORDS[end].split()[0]}")
+    start = points.sums[name]["start"]
     low, high = axes.get_ylim()
-    guide = start[0] * found.weights / found.weights[0]
-    axes.plot(found.weights, guide, color=GREY, linestyle=":", linewidth=1)
+    guide = start[0] * points.weights / points.weights[0]
+    axes.plot(points.weights, guide, color=GREY, linestyle=":", linewidth=1)
     top = max(high, float(guide[-1]) * 1.3) if np.isfinite(guide).all() else high
     axes.set_ylim(low, top)
-    number_ticks(axes.yaxis, low, top)
+    set_number_ticks(axes.yaxis, low, top)
     axes.set_title(f"{symbol} ∝ " + ", ".join(parts) if parts else symbol, loc="left")
     axes.set_ylabel(f"{symbol} (log scale)")

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from regsearch.analysis import RULES
-from regsearch.report.figures.canvas import GREY, Floats, figure
+from regsearch.report.figures.canvas import Floats, make_figure
+from regsearch.report.figures.palette import GREY
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,7 +35,7 @@ class Points:
     title: str
 
 
-def points(transfer: pd.DataFrame) -> Points | None:
+def find_points(transfer: pd.DataFrame) -> Points | None:
     """The maps of one penalty, learning rate and training-set size; None where there are none.
 
     Args:
@@ -74,39 +75,39 @@ def _title(transfer: pd.DataFrame) -> str:
     return f"what another network's lambda costs in test loss, median and worst pair:\n{'; '.join(parts)}"
 
 
-def draw(found: Points, name: str) -> "Figure":
-    """Draws the maps; `name` is the penalty and setting."""
-    count, networks = len(found.regrets), len(found.names)
+def draw(points: Points, title: str) -> "Figure":
+    """Draws the maps."""
+    count, networks = len(points.regrets), len(points.names)
     side = min(4.2, max(2.2, 0.34 * networks + 0.3))
     width, height = 1.0 + count * (side + 0.22) + 0.8, side + 1.75
     width = max(width, 5.6)
-    drawn, axes = figure(width, height, f"{name}: {found.title}", 1, count, sharey=True)
+    drawn, axes = make_figure(width, height, title, 1, count, sharey=True)
     drawn.subplots_adjust(
         left=0.8 / width, right=1 - 0.95 / width, top=1 - 0.92 / height, bottom=0.82 / height, wspace=0.1
     )
-    for place, (rule, regret) in zip(axes.flat, found.regrets.items(), strict=True):
+    for place, (rule, regret) in zip(axes.flat, points.regrets.items(), strict=True):
         place.set_facecolor("#efefef")
         place.patch.set_hatch("////")
         place.patch.set_edgecolor("#bdbdbd")
         low = min(0.0, float(np.nanmin(regret)))
-        image = place.imshow(np.ma.masked_invalid(regret), cmap="cividis", vmin=0, vmax=found.largest, aspect="auto")
+        image = place.imshow(np.ma.masked_invalid(regret), cmap="cividis", vmin=0, vmax=points.largest, aspect="auto")
         place.set_title(NAMES[rule], pad=4)
-        place.set_xticks(range(networks), found.names, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
-        place.set_yticks(range(networks), found.names, fontsize=8)
+        place.set_xticks(range(networks), points.names, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
+        place.set_yticks(range(networks), points.names, fontsize=8)
         place.tick_params(length=0)
         for spine in place.spines.values():
             spine.set_visible(False)
         if networks <= WRITTEN:
             for (row, column), value in np.ndenumerate(regret):
                 if not np.isnan(value) and row != column:
-                    bright = (value - min(0.0, low)) / found.largest > 0.55
+                    bright = (value - min(0.0, low)) / points.largest > 0.55
                     place.text(column, row, _written(value), ha="center", va="center", fontsize=6,
                                color="black" if bright else "white")  # fmt: skip
     bar = drawn.add_axes((1 - 0.82 / width, 0.82 / height, 0.11 / width, 1 - 1.74 / height))
     drawn.colorbar(image, cax=bar, extend="max", label="regret in test loss")
     axes[0, 0].set_ylabel("tuned on")
     drawn.text(0.5, 0.26 / height, "used on", ha="center", fontsize=9)
-    if any(np.isnan(regret).any() for regret in found.regrets.values()):
+    if any(np.isnan(regret).any() for regret in points.regrets.values()):
         drawn.text(
             0.5, 0.08 / height, "hatched: outside the grid, so not known", ha="center", fontsize=7.5, color=GREY
         )

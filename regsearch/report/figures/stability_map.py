@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from regsearch.analysis import COLLAPSED
-from regsearch.report.figures.canvas import BLACK, BLUE, GREY, ORANGE, PINK, RED, Floats, figure, lambda_axis, places
+from regsearch.analysis import COLLAPSED, find_divergence
+from regsearch.report.figures.canvas import Floats, make_figure, place_lambdas, set_lambda_axis
+from regsearch.report.figures.palette import BLACK, BLUE, GREY, ORANGE, PINK, RED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,7 +43,7 @@ class Points:
     title: str
 
 
-def points(response: pd.DataFrame, stability: pd.DataFrame, chance: float | None) -> Points | None:
+def find_points(response: pd.DataFrame, stability: pd.DataFrame, chance: float | None) -> Points | None:
     """The map of one penalty, learning rate and training-set size; None where there is nothing to show.
 
     Something to show is a network that diverged or collapsed, or a predicted limit inside the grid.
@@ -85,14 +86,11 @@ def _state(row: dict[Any, Any], chance: float | None) -> str:
 
 
 def _title(response: pd.DataFrame, states: list[str], stability: pd.DataFrame) -> str:
-    diverged = stability["smallest_diverged"].dropna()
     collapsed = response.loc[np.array(states) == "collapsed", "lambda"]
     parts = []
-    if len(diverged):
-        first = stability["smallest_diverged"] == diverged.min()
-        limit = stability.loc[first, "predicted_limit"].min()
-        predicted = f" (theory: {limit:.3g} or a little lower)" if not math.isnan(limit) else ""
-        parts.append(f"training diverged from lambda {diverged.min():.3g} on{predicted}")
+    if divergence := find_divergence(stability):
+        theory = f" (theory: {divergence.theory})" if divergence.theory else ""
+        parts.append(f"training diverged from lambda {divergence.lam:.3g} on{theory}")
     elif "some" in states or "diverged" in states:
         parts.append("training diverged at lambda 0")
     else:
@@ -102,11 +100,11 @@ def _title(response: pd.DataFrame, states: list[str], stability: pd.DataFrame) -
     return "; ".join(parts)
 
 
-def draw(found: Points, name: str) -> "Figure":
-    """Draws the map; `name` is the penalty and setting."""
-    count = len(found.names)
+def draw(points: Points, title: str) -> "Figure":
+    """Draws the map."""
+    count = len(points.names)
     width, height = 7.0, 1.75 + 0.29 * count
-    drawn, ((axes,),) = figure(width, height, f"{name}: {found.title}")
+    drawn, ((axes,),) = make_figure(width, height, title)
     drawn.subplots_adjust(left=0.13, right=0.985, top=1 - 0.5 / height, bottom=1.0 / height)
     styles: dict[str, dict[str, Any]] = {
         "stable": {"marker": "o", "color": BLUE, "label": "stable"},
@@ -114,25 +112,25 @@ def draw(found: Points, name: str) -> "Figure":
         "some": {"marker": "P", "color": PINK, "label": "some seeds diverged"},
         "diverged": {"marker": "x", "color": RED, "markeredgewidth": 2.2, "label": "diverged"},
     }
-    x, rows = places(found.lambdas), np.array(found.rows)
+    x, rows = place_lambdas(points.lambdas), np.array(points.rows)
     for state in STATES:
-        chosen = np.array([one == state for one in found.states])
+        chosen = np.array(points.states) == state
         if chosen.any():
             axes.plot(x[chosen], rows[chosen], linestyle="", markersize=6, zorder=3, **styles[state])
     for values, style, label in (
-        (found.limits, "-", "predicted limit"),
-        (found.too_short, ":", "left of this, training is too short to act"),
+        (points.limits, "-", "predicted limit"),
+        (points.too_short, ":", "left of this, training is too short to act"),
     ):
         known = ~np.isnan(values)
         if known.any():
-            at, where = np.log10(values[known]), np.flatnonzero(known)
+            x, y = np.log10(values[known]), np.flatnonzero(known)
             colour = BLACK if style == "-" else GREY
-            axes.vlines(at, where - 0.5, where + 0.5, color=colour, linestyle=style, linewidth=1.8, label=label)
-    lambda_axis(axes, np.unique(found.lambdas))
-    limits = found.limits[~np.isnan(found.limits)]
+            axes.vlines(x, y - 0.5, y + 0.5, color=colour, linestyle=style, linewidth=1.8, label=label)
+    set_lambda_axis(axes, np.unique(points.lambdas))
+    limits = points.limits[~np.isnan(points.limits)]
     if len(limits):
         axes.set_xlim(right=max(axes.get_xlim()[1], float(np.log10(limits.max())) + 0.2))
-    axes.set_yticks(range(count), found.names)
+    axes.set_yticks(range(count), points.names)
     axes.set_ylim(count - 0.4, -0.6)
     axes.grid(axis="y")
     axes.set_xlabel("lambda (log scale; 0 apart at the left)")

@@ -1,0 +1,42 @@
+"""Trials and epochs → every table of a study."""
+
+import math
+
+import pandas as pd
+
+from regsearch.analysis.best_lambda import find_best_lambdas
+from regsearch.analysis.calibration import calibrate
+from regsearch.analysis.curves import average_response, make_curves
+from regsearch.analysis.mechanism import measure_mechanism
+from regsearch.analysis.scaling import fit_scaling
+from regsearch.analysis.stability import measure_stability
+from regsearch.analysis.tables import Tables
+from regsearch.analysis.transfer import measure_transfer
+from regsearch.spec import Planted, Spec
+
+
+def analyse(trials: pd.DataFrame, epochs: pd.DataFrame, spec: Spec, chance: float | None) -> Tables:
+    """Every table of a study.
+
+    Args:
+        trials: rows of the ledger.
+        epochs: rows of `epochs.csv`; of these the starts, epoch 0, are enough.
+        spec: the study's.
+        chance: the loss of guessing, ln(classes); None where there are no classes, or it is not known.
+    """
+    curves = list(make_curves(trials))
+    best = find_best_lambdas(curves)
+    training, penalties, dataset = spec.training, spec.grid.penalties, spec.dataset
+    # How long a network trains is not known where it stops when it likes.
+    steps = {size: math.nan if training.early_stopping else count for size, count in spec.steps().items()}
+    return Tables(
+        best_lambda=best,
+        scaling=fit_scaling(best),
+        transfer=measure_transfer(curves),
+        stability=measure_stability(
+            curves, training.optimizer, steps, penalties, chance, training.largest_and_mean_factor()
+        ),
+        mechanism=measure_mechanism(trials, epochs, best, penalties),
+        response=average_response(curves),
+        calibration=calibrate(trials, dataset.exponent, dataset.draws) if isinstance(dataset, Planted) else None,
+    )

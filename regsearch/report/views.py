@@ -1,0 +1,154 @@
+"""`regsearch report`: a results folder as it stands, and every table, figure and page made from it."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from regsearch import grid, ledger
+from regsearch.analysis import Tables, analyse, find_best_lambdas, list_doubts, make_curves, write_verdict
+from regsearch.grid import Cell
+from regsearch.ledger import EPOCHS, TRIALS, StudyFacts, unusable
+from regsearch.report.csv import write_csv
+from regsearch.report.figures.gallery import KINDS, Picture, gallery
+from regsearch.report.page import render_study
+from regsearch.report.workbook import make_workbook
+from regsearch.spec import Spec
+
+FIGURES, PAGE, WORKBOOK = "figures", "report.html", "tables.xlsx"
+
+
+@dataclass(frozen=True)
+class Results:
+    """A results folder as it stands: its study, its grid, the grid's rows of the ledger, and what they say."""
+
+    folder: Path
+    study: StudyFacts
+    spec: Spec
+    cells: list[Cell]
+    trials: pd.DataFrame
+
+    @property
+    def total(self) -> int:
+        """Trials of the grid."""
+        return len(self.cells)
+
+    @property
+    def untried(self) -> int:
+        """Trials of the grid that nobody has trained, with or without success."""
+        return len(self.cells) - len(self.trials)
+
+    @property
+    def missing(self) -> int:
+        """Trials of the grid that are not trained, or failed."""
+        return len(self.cells) - int((self.trials["status"] != "failed").sum())
+
+    @property
+    def shown(self) -> bool:
+        """Whether the page is written already."""
+        return (self.folder / PAGE).exists()
+
+    @property
+    def chance(self) -> float | None:
+        """The loss of guessing; None where there are no classes, or it is not known."""
+        return math.log(self.study.classes) if self.study.classes else None
+
+    @cached_property
+    def tables(self) -> Tables:
+        """What the analyses say."""
+        starts = ledger.read_epochs(self.folder, starts_only=True)
+        return analyse(self.trials, starts, self.spec, self.chance)
+
+    @cached_property
+    def verdict(self) -> list[str]:
+        """The tables in words, a paragraph each."""
+        return write_verdict(self.tables)
+
+    @property
+    def doubts(self) -> list[str]:
+        """What to doubt, a sentence each."""
+        return list_doubts(self.tables, self.missing, self.total, self.spec.training.early_stopping is not None)
+
+
+def read(folder: Path, cells: Sequence[Cell] | None = None) -> Results:
+    """The networks of the present grid, trained by the engine of the last run; the ledger may hold more.
+
+    Args:
+        folder: the results folder.
+        cells: the grid as far as it has grown, where that is known already.
+
+    Raises:
+        ResultsError: the folder is no results folder, or its ledger is damaged.
+    """
+    study, spec = ledger.read_facts(folder), ledger.read_spec(folder)
+    trials = ledger.read_trials(folder)
+    if cells is None:
+        rounds = grid.make_rounds(spec, study.engine, study.content, lambda: trials)
+        cells = [cell for added in rounds for cell in added]
+    return Results(folder, study, spec, list(cells), grid.select_present(trials, cells))
+
+
+def read_optima(folder: Path) -> pd.DataFrame:
+    """The table of best lambdas of a results folder, without their intervals; writes nothing.
+
+    Raises:
+        ResultsError: see `read`.
+    """
+    return find_best_lambdas(list(make_curves(read(folder).trials)), bootstraps=0)
+
+
+def write(results: Results, xlsx: bool = False) -> Results:
+    """Rebuilds the tables, figures and page of a results folder from its ledger.
+
+    Args:
+        results: the folder, as it was read.
+        xlsx: whether to write the workbook too; one that is there already is always rebuilt.
+
+    Returns:
+        The same, for those who show what was written.
+
+    Raises:
+        ResultsError: its ledger is damaged, or the folder cannot be written.
+    """
+    folder, tables = results.folder, results.tables.by_name()
+    for name, table in tables.items():
+        write_csv(folder / f"{name}.csv", table)
+    loss = "cross-entropy, nats" if results.tables.calibration is None else "mean squared error"
+    pictures = list(gallery(results.tables, results.chance, loss))
+    write_figures(folder / FIGURES, pictures, [kind.name for kind in KINDS])
+    spec, facts = results.spec, results.study.facts
+    page = render_study(spec.name, results.verdict, results.doubts, pictures, tables, facts, spec.text)
+    ledger.write_text(folder / PAGE, page)
+    if xlsx or (folder / WORKBOOK).exists():
+        rows = {TRIALS: results.trials, EPOCHS: ledger.read_epochs(folder)}
+        tables |= {name.removesuffix(".csv"): table for name, table in rows.items()}
+        ledger.write_bytes(folder / WORKBOOK, make_workbook(tables, _read_created(results.study)))
+    return results
+
+
+def _read_created(study: StudyFacts) -> datetime:
+    """When the study was begun, as `study.json` says; the first day a workbook can name where it does not."""
+    try:
+        return datetime.fromisoformat(str(study.facts.get("created"))).replace(tzinfo=None)
+    except ValueError:
+        return datetime(1980, 1, 1)
+
+
+def write_figures(figures: Path, pictures: list[Picture], kinds: Iterable[str]) -> None:
+    """Writes figures and removes those of their kinds that an earlier grid had and this one has not."""
+    try:
+        figures.mkdir(exist_ok=True)
+        old = {path for kind in kinds for ending in ("svg", "png") for path in figures.glob(f"{kind}-*.{ending}")}
+        for picture in pictures:
+            for ending, content in picture.files.items():
+                path = figures / f"{picture.file}.{ending}"
+                ledger.write_bytes(path, content)
+                old.discard(path)
+        for path in old:
+            path.unlink()
+    except OSError as error:
+        raise unusable(figures, error) from None
