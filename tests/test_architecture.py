@@ -100,7 +100,8 @@ def test_what_a_door_offers_somebody_uses():
     for room in FLOOR_OF:
         if (ROOT / room).is_dir() and room != "cli":
             names = set(__import__(f"regsearch.{room}", fromlist=["__all__"]).__all__)
-            assert not names - {name for package, name in used if package == room}, room
+            unused = names - {name for package, name in used if package == room}
+            assert not unused, f"{room} offers {unused}"
 
 
 def test_only_the_engine_and_the_keras_tuner_file_import_keras():

@@ -4,9 +4,9 @@ import gzip
 import io
 import logging
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any, get_args
 
@@ -20,7 +20,7 @@ from regsearch.ledger.records import Epoch, Status, Trial, columns
 TRIALS, EPOCHS = "trials.csv", "epochs.csv"
 SHARDS = "shards"
 PACKED = ".gz"
-ROWS_AT_ONCE = 200_000
+ROWS_AT_ONCE = 50_000
 """Epochs read at a time: all of a large study's would take a gigabyte."""
 _DTYPES = {str: "string", int: "Int64", float: "float64"}
 _ALWAYS = ("trial", "architecture", "penalty", "lambda", "learning_rate", "train_size", "seed", "engine")
@@ -55,11 +55,11 @@ def read_trials(folder: Path) -> pd.DataFrame:
 
 def read_epochs(folder: Path, starts_only: bool = False) -> pd.DataFrame:
     """Every network's epochs, or its start alone; see `read_trials`."""
-    tables = []
-    for part in list_parts(folder):
-        path = part / EPOCHS
-        tables += [table[table["epoch"] == 0] if starts_only else table for table in parse_in_parts(path, Epoch)]
-    return join(tables).drop_duplicates(["trial", "epoch"], keep="last", ignore_index=True)
+    parts = [parse_in_parts(part / EPOCHS, Epoch, _may_start if starts_only else None) for part in list_parts(folder)]
+    table = join(list(chain.from_iterable(parts)))
+    if starts_only:
+        table = table[table["epoch"] == 0]
+    return table.drop_duplicates(["trial", "epoch"], keep="last", ignore_index=True)
 
 
 def read_part(path: Path) -> pd.DataFrame:
@@ -75,17 +75,18 @@ def parse_trials(stream: IO[bytes], path: Path) -> pd.DataFrame:
     return table
 
 
-def parse_in_parts(path: Path, row: Row) -> Iterator[pd.DataFrame]:
-    """The rows of a file, some at a time."""
+def parse_in_parts(path: Path, row: Row, wanted: Callable[[bytes], bool] | None = None) -> Iterator[pd.DataFrame]:
+    """The rows of a file, or those of wanted lines, some at a time."""
     with _open_whole_lines(path) as stream:
         header, first = stream.readline(), 0
         while True:
-            lines = b"".join(islice(stream, ROWS_AT_ONCE))
+            lines = list(islice(stream, ROWS_AT_ONCE))
+            text = b"".join(line for line in lines if wanted is None or wanted(line))
             if lines or not first:
-                yield parse(io.BytesIO(header + lines), path, row, first)
+                yield parse(io.BytesIO(header + text), path, row, first)
             if not lines:
                 return
-            first += ROWS_AT_ONCE
+            first += len(lines)
 
 
 def parse(stream: IO[bytes], path: Path, row: Row, first: int = 0) -> pd.DataFrame:
@@ -161,6 +162,12 @@ def find_end(stream: IO[bytes]) -> tuple[int, int]:
             return begin + newline + 1, size - (begin + newline + 1)
         end = begin
     return 0, size
+
+
+def _may_start(line: bytes) -> bool:
+    """Whether a line of `epochs.csv` may be of epoch 0: its second cell is no plain number above it."""
+    cell = line.split(b",", 2)[1:2]
+    return not cell or not cell[0].isdigit() or cell[0].startswith(b"0")
 
 
 def _is_there(path: Path) -> bool:

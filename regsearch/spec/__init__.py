@@ -1,7 +1,7 @@
 """What is asked: a YAML text → a frozen `Spec`, or every error at once with file and line. Imports no Keras."""
 
-from regsearch.spec.datasets import DOWNLOADED, Dataset, Digits, Downloaded, ImageFolder, Npz, Planted
-from regsearch.spec.layers import LAYERS, LayerBase, Penalised, Residual, walk_layers
+from regsearch.spec.datasets import DOWNLOADED, Dataset, Digits, ImageFolder, Npz, Planted
+from regsearch.spec.layers import LAYERS, LayerBase, Penalised, Residual
 from regsearch.spec.optimizers import SGD, Cosine, OptimizerBase, Piecewise
 from regsearch.spec.penalties import NONE, Coefficients, PenaltyBase
 from regsearch.spec.reading import load, parse
@@ -12,7 +12,7 @@ from regsearch.spec.yaml import Location
 
 __all__ = [
     "DOWNLOADED", "LAYERS", "NONE", "SGD", "SMALLEST_LAMBDA", "Coefficients", "Cosine", "Count",
-    "Dataset", "Digits", "Downloaded", "EarlyStopping", "ImageFolder", "LambdaRange", "LayerBase", "Location", "Npz",
+    "Dataset", "Digits", "EarlyStopping", "ImageFolder", "LambdaRange", "LayerBase", "Location", "Npz",
     "OptimizerBase", "Penalised", "PenaltyBase", "Piecewise", "Planted", "Residual", "Spec", "Training", "load",
-    "parse", "schema", "walk_layers", "write_starter",
+    "parse", "schema", "write_starter",
 ]  # fmt: skip

@@ -39,7 +39,9 @@ def test_the_best_lambda_of_a_mean_goes_with_one_power_of_the_weights_more():
     means = []
     for curve in sums:
         weights = curve.architecture.penalised_weights
-        share = L2Mean().coefficients(weights)[1] / L2().shares(weights)[1]  # the same networks, so the same losses
+        share = (
+            L2Mean().coefficients(weights)[1] / L2().coefficients(weights)[1]
+        )  # the same networks, so the same losses
         means.append(replace(curve, setting=curve.setting._replace(penalty="l2_mean"), lambdas=curve.lambdas / share))
     table = fit_scaling(find_best_lambdas([*sums, *means], bootstraps=0))
     fitted = table[table["against"] == "penalised_weights"].set_index("penalty")["exponent"]
