@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from regsearch.cli import main
-from regsearch.spec import DATASETS
+from regsearch.spec.datasets import DATASETS
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 COMMANDS = sorted(main.commands)
