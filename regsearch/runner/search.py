@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from regsearch import engine
 from regsearch.data import Facts
 from regsearch.engine import Job
 from regsearch.grid import Cell
@@ -52,6 +53,7 @@ class GridSearch:
         """
         if jobs:
             if self._tuner is None:
+                engine.start()  # Keras Tuner imports TensorFlow, too
                 from regsearch.runner.tuner import GridTuner
 
                 self._tuner = GridTuner(self.folder, self.facts)

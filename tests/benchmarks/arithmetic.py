@@ -102,7 +102,7 @@ def main():
     parser.add_argument("--csv")
     arguments = parser.parse_args()
     context = multiprocessing.get_context("spawn")
-    cores, rows = backend.cores(), []
+    cores, rows = backend.count_cores(), []
     for width in arguments.widths:
         rounds = []
         for _ in range(arguments.rounds):
