@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from conftest import parsed
 
-from regsearch.engine.reference import _regularizer
+from regsearch.engine.plain import make_regularizer
 from regsearch.grid.cells import make_cells
 
 
@@ -24,7 +24,7 @@ def test_a_penalty_is_its_formula(penalty, formula):
     cell = make_cells(parsed(("[l1, l2]", f"[{penalty}]")), "reference", "digits")[2]
     assert cell.lam == 0.1
     weights = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
-    regularizer = _regularizer(*cell.shares(12)[:2])
+    regularizer = make_regularizer(*cell.shares(12)[:2])
     value = float(regularizer(keras.ops.convert_to_tensor(weights))) if regularizer else 0.0
     assert value == pytest.approx(formula(0.1, weights), rel=1e-6)
     assert cell.shares(12)[2] == (0.1 if penalty == "decoupled" else 0.0)

@@ -4,7 +4,7 @@ import keras
 import pytest
 from conftest import parsed
 
-from regsearch.engine.reference import _rate
+from regsearch.engine.reference import make_rate
 from regsearch.grid import cells as grid
 from regsearch.spec.schedules import Cosine, Piecewise
 
@@ -18,7 +18,7 @@ def scheduled(schedule, epochs=5):
 @pytest.mark.parametrize("schedule", ["cosine", "{cosine: {alpha: 0.2}}", PIECES])
 def test_the_factors_are_those_of_the_schedule_that_keras_applies(schedule):
     spec = scheduled(schedule)
-    keras_own = _rate(spec.training, grid.make_cells(spec, "reference", "digits")[0])
+    keras_own = make_rate(spec.training, grid.make_cells(spec, "reference", "digits")[0])
     factors = [factor for epoch in range(1, 6) for factor in spec.training.factors(90, epoch)]
     assert isinstance(keras_own, keras.optimizers.schedules.LearningRateSchedule)
     assert len(factors) == 5 * 3
