@@ -39,7 +39,7 @@ def test_without_a_schedule_the_rate_stays():
     spec = parsed()
     assert spec.training.factors(64, 2) == [1.0, 1.0]
     assert spec.training.largest_and_mean_factor() == (1.0, 1.0)
-    assert _rate(spec.training, grid.make_cells(spec, "reference", "digits")[0]) == 0.05
+    assert make_rate(spec.training, grid.make_cells(spec, "reference", "digits")[0]) == 0.05
 
 
 def test_beyond_its_end_a_schedule_stays_where_it_is():
