@@ -303,7 +303,7 @@ def test_a_run_that_trains_nothing_leaves_the_record_of_those_that_did(tmp_path)
 
 
 def test_a_gpu_that_is_not_there_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("regsearch.engine.backend.gpus", list)
+    monkeypatch.setattr("regsearch.engine.backend.find_gpus", list)
     with pytest.raises(DeviceError, match="expected a GPU that TensorFlow can use, got none"):
         study.run(parsed(*TINY), tmp_path / "results", study.Settings(device="GPU"))
 

@@ -1,10 +1,10 @@
 """How networks train: one at a time as plain Keras, or in populations. TensorFlow is imported when first used."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from regsearch.data import Split
-from regsearch.engine.backend import cores, gpus, has_gpu, start
+from regsearch.engine.backend import count_cores, find_gpus, has_gpu, start
 from regsearch.engine.job import Job
 from regsearch.grid import Architecture
 from regsearch.ledger import Record
@@ -13,12 +13,12 @@ from regsearch.spec import Training
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["Job", "build", "cores", "forget", "gpus", "has_gpu", "start", "train"]
+__all__ = ["Job", "build", "count_cores", "find_gpus", "forget", "has_gpu", "start", "train"]
 
 
 def train(
     job: Job, split: Split, training: Training, raise_if_stopped: Callable[[], None] = lambda: None
-) -> Sequence[Record]:
+) -> list[Record]:
     """Trains a population.
 
     Args:
@@ -33,28 +33,23 @@ def train(
     if job.engine == "reference":
         from regsearch.engine import reference
 
-        return reference.train(job.population, split, training, job.checkpoint(), raise_if_stopped)
+        return reference.train(job, split, training, raise_if_stopped)
     from regsearch.engine.population import training as population
 
-    return population.train(
-        job.population, split, training, job.size, job.members, job.device, job.lowering, job.compiled,
-        job.checkpoint(), raise_if_stopped,
-    )  # fmt: skip
+    return population.train(job, split, training, raise_if_stopped)
 
 
 def forget() -> None:
     """Lets go of every compiled network and its memory, as after running out of it."""
-    from regsearch.engine.population import training as population
+    from regsearch.engine.population import training
 
-    population.forget()
+    training.compiled.forget()
 
 
 def build(
     architecture: Architecture, image: tuple[int, int, int], outputs: int, seed: int, l1: float, l2: float
 ) -> "keras.Sequential":
     """An architecture as a plain Keras model with the start of a seed, and L1 and L2 of these strengths."""
-    import keras
-
     from regsearch.engine import plain
 
-    return plain.build(architecture, image, outputs, seed, lambda: keras.regularizers.L1L2(l1, l2))
+    return plain.build(architecture, image, outputs, seed, l1, l2)

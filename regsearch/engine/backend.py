@@ -1,15 +1,22 @@
-"""TensorFlow, Keras and their devices: imported without chatter, with their own defaults, told apart by kind."""
+"""TensorFlow, Keras and their devices: imported without chatter, with their own defaults, set up once a process."""
 
 import os
 import re
 import sys
 import tempfile
-from contextlib import suppress
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from regsearch.errors import DeviceError
 
-def gpus() -> list[str]:
+XLA_FLAGS = {"--xla_backend_optimization_level": "1", "--xla_cpu_use_fusion_emitters": "false"}
+"""Measured on configs/digits.yaml: populations compile in two thirds of the time and train a sixth faster."""
+XLA_FLAGS_KNOWN_TO = "2.21."
+"""The TensorFlow release these were measured on; another may not know them, and an unknown flag ends a process."""
+
+
+def find_gpus() -> list[str]:
     """The GPUs of this machine that may be used, as CUDA_VISIBLE_DEVICES names them. Imports nothing."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
@@ -19,20 +26,14 @@ def gpus() -> list[str]:
     )
 
 
-def cores() -> int:
+def count_cores() -> int:
     """The cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-XLA_FLAGS = {"--xla_backend_optimization_level": "1", "--xla_cpu_use_fusion_emitters": "false"}
-"""Measured on configs/digits.yaml: populations compile in two thirds of the time and train a sixth faster."""
-XLA_FLAGS_KNOWN_TO = "2.21."
-"""The TensorFlow release these were measured on; another may not know them, and an unknown flag ends a process."""
-
-
 def has_gpu() -> bool:
     """Whether TensorFlow finds a GPU; it is asked only where the machine has one."""
-    if not gpus():
+    if not find_gpus():
         return False
     start()
     import tensorflow as tf
@@ -41,22 +42,19 @@ def has_gpu() -> bool:
 
 
 def start(threads: int = 0, device: str | None = None) -> None:
-    """Imports TensorFlow, and Keras with its own defaults; what they print is shown only if the import fails.
+    """Makes TensorFlow and Keras ready in this process, which it changes: their settings, and the environment.
+
+    Called again, it changes nothing: TensorFlow takes its threads and devices only until it first computes.
 
     Args:
-        threads: computing threads; 0 leaves the number to TensorFlow. Populations train on one, so that their
-            numbers do not depend on where they train, and since one process a core is faster.
-        device: `CPU` hides every GPU.
+        threads: computing threads. Populations train on one, so that their numbers do not depend on where they
+            train, and since one process a core is faster. 0 takes the number that the process was started with,
+            or leaves it to TensorFlow.
+        device: `CPU` hides every GPU, `GPU` needs them to be seen; None takes what there is.
+
+    Raises:
+        DeviceError: TensorFlow computes already, and on other threads or devices.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever else a user's Keras computes with
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    if version("tensorflow").startswith(XLA_FLAGS_KNOWN_TO):
-        given = os.environ.get("XLA_FLAGS", "").split()
-        ours = [
-            f"{name}={value}" for name, value in XLA_FLAGS.items() if not any(flag.startswith(name) for flag in given)
-        ]
-        os.environ["XLA_FLAGS"] = " ".join([*given, *ours])
     _import_quietly()
     import keras
     import tensorflow as tf
@@ -67,22 +65,42 @@ def start(threads: int = 0, device: str | None = None) -> None:
     keras.config.set_image_data_format("channels_last")
     keras.config.set_max_epochs(None)
     keras.config.set_max_steps_per_epoch(None)
-    tf.get_logger().setLevel("ERROR")
-    with suppress(RuntimeError):  # already computing, as it was set up first
+    try:
         if device == "CPU":
             tf.config.set_visible_devices([], "GPU")
         if threads:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
+    except RuntimeError:
+        computing = tf.config.threading.get_intra_op_parallelism_threads() or "as many as it takes"
+        raise DeviceError(
+            f"expected TensorFlow to train with {threads or computing} threads on {device or 'any device'}, on which "
+            f"its numbers depend, got a process where it computes already ({computing} threads): train in a new one"
+        ) from None
+    if device == "GPU" and tf.config.list_physical_devices("GPU") and not tf.config.get_visible_devices("GPU"):
+        raise DeviceError("expected TensorFlow to see its GPU, got a process that hid it: train in a new one")
 
 
+@cache
 def _import_quietly() -> None:
+    """Imports TensorFlow; what it prints is shown only if that fails.
+
+    It prints from C++ before it can be told not to, past Python's `sys.stderr`: so file descriptor 2 itself leads
+    elsewhere meanwhile.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever else a user's Keras computes with
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    if version("tensorflow").startswith(XLA_FLAGS_KNOWN_TO):
+        flags = os.environ.get("XLA_FLAGS", "").split()
+        missing = [name for name in XLA_FLAGS if not any(flag.startswith(name) for flag in flags)]
+        os.environ["XLA_FLAGS"] = " ".join([*flags, *(f"{name}={XLA_FLAGS[name]}" for name in missing)])
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as chatter:
         os.dup2(chatter.fileno(), 2)
         try:
-            import tensorflow  # noqa: F401
+            import tensorflow as tf
         except Exception:
             chatter.seek(0)
             os.write(stderr, chatter.read())
@@ -90,3 +108,4 @@ def _import_quietly() -> None:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+    tf.get_logger().setLevel("ERROR")

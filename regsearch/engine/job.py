@@ -1,7 +1,6 @@
 """What an engine is handed: a population to train, and how."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from regsearch.grid import Population, Size
 from regsearch.ledger import Checkpoint, Checkpoints
@@ -12,6 +11,7 @@ class Job:
     """A population to train, and how.
 
     Attributes:
+        population: which networks; they share everything but penalty and lambda.
         size: of its architecture.
         members: how many networks to compile for; the population may be smaller, and is filled up with networks
             that are trained and forgotten, so that its numbers are those of a full one.
@@ -20,7 +20,8 @@ class Job:
         content: what the dataset must hold where it trains; see `data.Facts`. Empty holds it to nothing.
         lowering: forces how convolutions are computed.
         compiled: whether XLA compiles it; otherwise TensorFlow runs it as it is, with other rounding.
-        checkpoints: where the state of populations in training is kept; None keeps none.
+        checkpoints: where the state of populations in training is kept; None keeps none. The reference engine
+            keeps none either: a kill costs it one network.
         attempt: 2 for a second try, and so on.
     """
 
@@ -46,10 +47,14 @@ class Job:
         return self.size.work * self.members * self.population.first.train_size
 
     def checkpoint(self) -> Checkpoint | None:
-        """Where its state between epochs is kept; a state that another kind of job made is not continued."""
+        """Where a population's state between epochs is kept; one that another kind of job made is not continued."""
         if self.checkpoints is None:
             return None
-        made_by: dict[str, Any] = {"engine": self.engine, "device": self.device}
-        if self.engine == "population":
-            made_by |= {"members": self.members, "lowering": self.lowering, "compiled": self.compiled}
-        return self.checkpoints.of((cell.trial for cell in self.population.cells), **made_by)
+        return self.checkpoints.of(
+            (cell.trial for cell in self.population.cells),
+            engine=self.engine,
+            device=self.device,
+            members=self.members,
+            lowering=self.lowering,
+            compiled=self.compiled,
+        )

@@ -1,6 +1,6 @@
-"""A network of the grid → a plain Keras model at its width, and its weight counts as Keras states them."""
+"""An architecture as a plain Keras model at its width, and its weight counts as Keras states them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import keras
 
@@ -13,93 +13,96 @@ from regsearch.spec import LAYERS, LayerBase, Penalised, Residual
 _OURS = {"Dropout": Dropout, "SpatialDropout2D": SpatialDropout2D}
 """Layers whose random numbers are the study's own."""
 
-Regularizers = Callable[[], keras.regularizers.Regularizer | None]
 Place = tuple[int, ...]
 """Where a layer stands: its number in the list, and in the list inside a `Residual`, and so on."""
 
 
 def build(
-    architecture: Architecture,
-    image: tuple[int, int, int],
-    classes: int,
-    seed: int,
-    regularizer: Regularizers = lambda: None,
+    architecture: Architecture, image: tuple[int, int, int], outputs: int, seed: int, l1: float = 0.0, l2: float = 0.0
 ) -> keras.Sequential:
-    """Builds a network with the start that follows from (seed, layer).
+    """Builds a network with the start that follows from its seed.
 
     Args:
-        network: which layers, at which width.
+        architecture: which layers, at which width.
         image: (height, width, channels) of the input.
-        classes: the number of classes.
+        outputs: the number of classes, or of targets where they are numbers.
         seed: the trial's seed.
-        regularizer: makes the regularizer of each penalised kernel.
+        l1: strength of the L1 penalty on each penalised kernel.
+        l2: strength of the L2 penalty on each penalised kernel.
 
     Raises:
         ValueError: a layer does not fit its input; the message is Keras's.
     """
 
-    def stacked(shape: tuple[int, ...], layers: tuple[LayerBase, ...], place: Place) -> keras.Sequential:
+    def stack(shape: tuple[int, ...], layers: tuple[LayerBase, ...], place: Place) -> keras.Sequential:
         model = keras.Sequential([keras.Input(shape)])
-        for index, layer in enumerate(layers):
+        for index, settings in enumerate(layers):
             here = (*place, index)
-            if isinstance(layer, Residual):
-                made = _residual(stacked(shape, layer.layers, here), named(layer, here))
+            if isinstance(settings, Residual):
+                layer = _make_residual(stack(shape, settings.layers, here), name_layer(settings, here))
             else:
-                arguments = layer.arguments(architecture.width, classes)
-                for number, name in enumerate(layer.kernels.values()):
-                    initializer = arguments[f"{name}_initializer"]
-                    arguments[f"{name}_initializer"] = seeded(initializer, seed, here, number)
-                for kernel in layer.penalised(architecture.penalised):
-                    arguments[f"{layer.kernels[kernel]}_regularizer"] = regularizer()
-                if layer.kind in _OURS:
-                    arguments["seed"] = draw_layer_seed(seed, DROPOUT, *here)
-                kind = _OURS.get(layer.kind) or getattr(keras.layers, layer.kind)
-                made = kind(**arguments, name=named(layer, here))
-            model.add(made)
+                layer = make(settings, here)
+            model.add(layer)
             shape = model.output_shape[1:]
         return model
 
-    return stacked(image, architecture.layers, ())
+    def make(settings: LayerBase, place: Place) -> keras.layers.Layer:
+        arguments = settings.arguments(architecture.width, outputs)
+        for number, name in enumerate(settings.kernels.values()):
+            initializer = make_initializer(arguments[f"{name}_initializer"], seed, place, number)
+            arguments[f"{name}_initializer"] = initializer
+        for kernel in settings.penalised(architecture.penalised):
+            arguments[f"{settings.kernels[kernel]}_regularizer"] = make_regularizer(l1, l2)
+        if settings.kind in _OURS:
+            arguments["seed"] = draw_layer_seed(seed, DROPOUT, *place)
+        kind = _OURS.get(settings.kind) or getattr(keras.layers, settings.kind)
+        return kind(**arguments, name=name_layer(settings, place))
+
+    return stack(image, architecture.layers, ())
 
 
-def named(layer: LayerBase, place: Place) -> str:
+def name_layer(settings: LayerBase, place: Place) -> str:
     """The name of a layer in a Keras model: `2_Residual`, `2.0_Conv2D`."""
-    return f"{'.'.join(map(str, place))}_{layer.kind}"
+    return f"{'.'.join(map(str, place))}_{settings.kind}"
 
 
-def seeded(initializer: str, seed: int, place: Place, kernel: int = 0) -> keras.initializers.Initializer:
+def make_initializer(name: str, seed: int, place: Place, kernel: int = 0) -> keras.initializers.Initializer:
     """Keras's initializer of a name, drawing the start that follows from the seed, the layer and the kernel in it."""
-    drawn = draw_layer_seed(seed, START, *place, *((kernel,) if kernel else ()))
-    return keras.initializers.get({"class_name": initializer, "config": {"seed": drawn}})
+    start = draw_layer_seed(seed, START, *place, *((kernel,) if kernel else ()))
+    return keras.initializers.get({"class_name": name, "config": {"seed": start}})
 
 
-def kernels(model: keras.Sequential, penalised: Penalised = "all") -> list[keras.Variable]:
+def make_regularizer(l1: float, l2: float) -> keras.regularizers.Regularizer | None:
+    """Keras's own regularizer of these strengths; None where both are 0."""
+    return keras.regularizers.L1L2(l1, l2) if l1 or l2 else None
+
+
+def list_kernels(model: keras.Sequential, penalised: Penalised = "all") -> list[keras.Variable]:
     """The kernels that are penalised, in the order of the layers."""
-    found = []
-    for layer in _every(model):
-        if settings := LAYERS.get(type(layer).__name__):
-            found += [getattr(layer, name) for name in settings.penalised(penalised)]
-    return found
+    return [
+        getattr(layer, name)
+        for layer in _list_layers(model)
+        if (settings := LAYERS.get(type(layer).__name__))
+        for name in settings.penalised(penalised)
+    ]
 
 
-def counts(model: keras.Sequential, penalised: Penalised = "all") -> Counts:
+def count_weights(model: keras.Sequential, penalised: Penalised = "all") -> Counts:
     """The model's trainable and penalised weights."""
-    return Counts(
-        trainable=sum(int(variable.value.shape.num_elements()) for variable in model.trainable_variables),
-        penalised=sum(int(kernel.value.shape.num_elements()) for kernel in kernels(model, penalised)),
-    )
+    groups = model.trainable_variables, list_kernels(model, penalised)
+    return Counts(*(sum(int(weights.value.shape.num_elements()) for weights in group) for group in groups))
 
 
-def _residual(inside: keras.Sequential, name: str) -> keras.Model:
+def _make_residual(inside: keras.Sequential, name: str) -> keras.Model:
     """What comes in, added to what the layers inside make of it."""
-    (given,) = inside.inputs
-    return keras.Model(given, keras.layers.Add()([given, inside.outputs[0]]), name=name)
+    (inputs,) = inside.inputs
+    return keras.Model(inputs, keras.layers.Add()([inputs, inside.outputs[0]]), name=name)
 
 
-def _every(model: keras.Model) -> Iterator[keras.layers.Layer]:
+def _list_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
     """Every layer in order, those of models inside the model too."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            yield from _every(layer)
+            yield from _list_layers(layer)
         else:
             yield layer

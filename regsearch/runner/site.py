@@ -45,7 +45,7 @@ class ThisMachine:
         """One a job, core or GPU, unless the settings say how many."""
         if self.settings.workers is not None:
             return min(self.settings.workers, jobs)
-        most = min(len(engine.gpus()) if self.device == "GPU" else engine.cores(), jobs)
+        most = min(len(engine.find_gpus()) if self.device == "GPU" else engine.count_cores(), jobs)
         return 0 if most < 2 or self.settings.engine == "reference" else most
 
     def open_pool(

@@ -97,7 +97,7 @@ def open_pool(
             "DASK_LOGGING__DISTRIBUTED": "critical",
         }
     }
-    gpus = engine.gpus() if device == "GPU" else []
+    gpus = engine.find_gpus() if device == "GPU" else []
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with dask.config.set(settings):
         # A certificate of this run's own: other users of this machine reach the loopback address too.

@@ -11,7 +11,7 @@ from regsearch import data as datasets
 from regsearch.analysis.curves import Architecture, Curve
 from regsearch.analysis.stability import find_limit, find_slowest, measure_stability
 from regsearch.analysis.tables import Setting
-from regsearch.engine.population import training
+from regsearch.engine import Job, train
 from regsearch.grid import cells as grid
 from regsearch.grid import costs as sizing
 from regsearch.spec import penalties
@@ -146,7 +146,7 @@ def test_planted_data_diverges_within_a_grid_step_of_the_limit(optimizer, penalt
     (population,) = grid.make_populations(grid.make_cells(spec, "population", "planted"), 99)
     split = datasets.split(None, spec.dataset, 64, 0, 2)
     size = next(iter(sizing.measure(spec, datasets.describe(spec)).values()))
-    found = training.train(population, split, spec.training, size, len(population.cells))
+    found = train(Job(population, size, len(population.cells), "population", "CPU"), split, spec.training)
     x = split.train[0].reshape(64, -1)
     curvature = 2 / 64 * np.linalg.eigvalsh(x.T @ x).max()
     settings = spec.training.optimizer

@@ -33,8 +33,8 @@ def keras_tuner(width):
 def optuna_torch(width):
     """Seconds a trial of Optuna with PyTorch, a process a core."""
     command = [sys.executable, HERE / "optuna_torch.py", "--width", width, "--trials", SAMPLE]
-    _, printed = seconds([command] * backend.cores())
-    return max(float(text.split()[0]) for text in printed) / (SAMPLE * backend.cores())
+    _, printed = seconds([command] * backend.count_cores())
+    return max(float(text.split()[0]) for text in printed) / (SAMPLE * backend.count_cores())
 
 
 def main():

@@ -12,6 +12,7 @@ import multiprocessing
 import statistics
 import time
 
+import numpy as np
 from measure import EPOCHS, show, spec, work
 
 from regsearch.engine import backend
@@ -40,12 +41,13 @@ def unrecorded(trainer):
             loss, norm, finite = super()._step(*arguments)
             return loss, tf.zeros_like(norm), finite
 
-        def _epoch(self, *arguments):
-            return super()._epoch(*arguments)[:5]
+        def _train_epoch(self, *arguments):
+            measures = super()._train_epoch(*arguments)
+            return {name: measures[name] for name in ("train_loss", "validation_loss", "validation_accuracy")}
 
     bare = object.__new__(Bare)
     bare.__dict__.update(trainer.__dict__)
-    return tf.function(bare._epoch, jit_compile=True)
+    return tf.function(bare._train_epoch, jit_compile=True)
 
 
 def one_core(width, barrier, answers):
@@ -54,33 +56,43 @@ def one_core(width, barrier, answers):
     import tensorflow as tf
 
     from regsearch import data as datasets
-    from regsearch import spec as specs
+    from regsearch.engine import Job
     from regsearch.engine.population import training
     from regsearch.grid import cells as grid
     from regsearch.grid import costs as sizing
+    from regsearch.randomness import draw_batches
+    from regsearch.spec import study as specs
+    from regsearch.spec import yaml as source
 
-    study = specs.parse(spec(width, 20), "work.yaml")
+    study = specs.validate(source.parse(spec(width, 20), "work.yaml"))
     ((architecture, size),) = sizing.measure(study, datasets.describe(study)).items()
     members = min(20, size.members("CPU", study.training.memory_gib))
     cells = [cell for cell in grid.make_cells(study, "population", "digits") if cell.architecture == architecture]
     population = grid.Population(tuple(cells[:members]))
     split = datasets.split(datasets.load(study), study.dataset, cells[0].train_size, 0)
-    trainer = training.Trainer(architecture, (8, 8, 1), 10, "cross_entropy", members, study.training, size, "CPU")
-    trainer.run(population, split, 1)
-    x, y, (vx, vy, counted) = *map(tf.constant, split.train), map(tf.constant, training._parts(split.validation))
-    order = tf.constant(training.draw_batches(0, 1, len(split.train[0]), study.training.batch_size))
+    job = Job(population, size, members, "population", "CPU")
+    trainer = training.Trainer(training.Program.of(job, split, study.training))
+    short, long = (study.training.model_copy(update={"epochs": epochs}) for epochs in (1, EPOCHS))
+    trainer.run(population, split, short)
+    order = tf.constant(draw_batches(0, 1, len(split.train[0]), study.training.batch_size))
     rates = tf.fill([len(order)], tf.constant(cells[0].learning_rate, tf.float32))
-    strengths = [
-        tf.constant([cell.coefficients(size.penalised)[k] for cell in population.cells], tf.float32) for k in range(3)
-    ]
-    epochs = {"recorded": trainer.epoch, "bare": unrecorded(trainer)}
+    validation = training.Parts(*map(tf.constant, training.Parts.of(split.validation)))
+    shares = np.array([cell.coefficients(size.penalised) for cell in population.cells], np.float32).T
+    data = (
+        tuple(map(tf.constant, split.train)),
+        order,
+        rates,
+        validation,
+        training.Strengths(*map(tf.constant, shares)),
+    )
+    epochs = {"recorded": trainer.train_epoch, "bare": unrecorded(trainer)}
     for epoch in epochs.values():
-        epoch(x, y, order, rates, vx, vy, counted, *strengths).numpy()
+        epoch(*data)["train_loss"].numpy()
     barrier.wait()
     before = matmul_rate()
     barrier.wait()
     started = time.perf_counter()
-    trainer.run(population, split, EPOCHS)
+    trainer.run(population, split, long)
     spent = (time.perf_counter() - started) / members
     barrier.wait()
     after = matmul_rate()
@@ -88,7 +100,7 @@ def one_core(width, barrier, answers):
     for _ in range(25):
         for name, epoch in epochs.items():
             started = time.perf_counter()
-            epoch(x, y, order, rates, vx, vy, counted, *strengths).numpy()
+            epoch(*data)["train_loss"].numpy()
             timed[name].append(time.perf_counter() - started)
     recording = statistics.median(timed["recorded"]) / statistics.median(timed["bare"]) - 1
     answers.put((members, (before + after) / 2, spent, recording))
@@ -101,7 +113,7 @@ def main():
     parser.add_argument("--csv")
     arguments = parser.parse_args()
     context = multiprocessing.get_context("spawn")
-    cores, rows = backend.cores(), []
+    cores, rows = backend.count_cores(), []
     for width in arguments.widths:
         rounds = []
         for _ in range(arguments.rounds):

@@ -12,7 +12,7 @@ from regsearch.analysis.curves import SCORES, Architecture, Curve
 from regsearch.analysis.optimum import find_minima
 from regsearch.analysis.tables import Setting
 from regsearch.data import planted
-from regsearch.engine.population import training
+from regsearch.engine import Job, train
 from regsearch.errors import SpecError
 from regsearch.grid import cells as grid
 from regsearch.grid import costs as sizing
@@ -88,7 +88,8 @@ def test_trained_networks_have_the_losses_of_ridge_regression_and_its_best_lambd
     (population,) = grid.make_populations(grid.make_cells(spec, "population", "planted"), 99)
     split = datasets.split(None, spec.dataset, 64, 0, 4)
     size = next(iter(sizing.measure(spec, datasets.describe(spec)).values()))
-    trials = [r.trial for r in training.train(population, split, spec.training, size, len(population.cells))]
+    job = Job(population, size, len(population.cells), "population", "CPU")
+    trials = [record.trial for record in train(job, split, spec.training)]
     (x, y), (vx, vy) = flat(split.train), flat(split.validation)
     for trial in trials:
         closed = np.linalg.solve(x.T @ x + trial.lam * 64 * np.eye(x.shape[1]), x.T @ y)

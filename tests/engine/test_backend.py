@@ -1,7 +1,9 @@
-"""A user's own settings of Keras change no number of a study."""
+"""A user's own settings of Keras change no number of a study, and settings that came too late are refused."""
 
 import json
 import os
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -10,21 +12,58 @@ from test_cli import command
 from regsearch import spec, study
 
 ELSEWHERE = {"backend": "jax", "floatx": "float16", "epsilon": 0.01, "image_data_format": "channels_first"}
+OTHERS = {"KERAS_BACKEND": "torch", "KERAS_MAX_EPOCHS": "1"}
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """The environment of a user whose Keras is set to all else."""
+    (tmp_path / "keras.json").write_text(json.dumps(ELSEWHERE))
+    return {**os.environ, **OTHERS, "KERAS_HOME": str(tmp_path)}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("engine", "workers"), [("population", 1), ("reference", 0)])
-def test_what_keras_is_set_to_elsewhere_changes_no_number(tmp_path, spec_file, engine, workers):
+def test_what_keras_is_set_to_elsewhere_changes_no_number(tmp_path, spec_file, elsewhere):
     path = spec_file(
         ("lambdas: [0, 0.01, 0.1]", "lambdas: [0.01]"), ("widths: [1, 2]", "widths: [1]"), ("seeds: 2", "seeds: 1")
     )
-    study.run(spec.load(path), tmp_path / "plain", study.Settings(engine))
-    (tmp_path / "keras.json").write_text(json.dumps(ELSEWHERE))
-    others = {"KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "torch", "KERAS_MAX_EPOCHS": "1"}
-    options = ("--out", tmp_path / "set", "--engine", engine, "--workers", workers or "inline")
-    result = command("run", path, *options, env={**os.environ, **others})
+    study.run(spec.load(path), tmp_path / "plain", study.Settings())
+    result = command("run", path, "--out", tmp_path / "set", "--workers", 1, env=elsewhere)
     assert result.returncode == 0, result.stderr
-    plain, found = (pd.read_csv(tmp_path / name / "trials.csv").drop(columns="seconds") for name in ("plain", "set"))
+    plain, changed = (
+        pd.read_csv(tmp_path / name / "trials.csv").drop(columns="seconds") for name in ("plain", "set")
+    )
     assert (plain["epochs"] == 2).all()
-    exact = engine == "population"  # the reference engine takes as many threads as there are, and rounds by them
-    pd.testing.assert_frame_equal(found, plain, check_exact=exact)
+    pd.testing.assert_frame_equal(changed, plain, check_exact=True)
+
+
+STARTS = """
+from regsearch import engine
+from regsearch.errors import DeviceError
+
+engine.start()
+engine.start(threads=1, device="CPU")
+import keras
+import tensorflow as tf
+
+config = keras.config
+print(config.backend(), config.floatx(), config.epsilon(), config.image_data_format(), config.max_epochs())
+float(tf.reduce_sum(tf.ones(3)))
+for settings in ((), (1, "CPU"), (0, "CPU"), (2, "CPU")):
+    try:
+        engine.start(*settings)
+        print("started")
+    except DeviceError as error:
+        print(error)
+"""
+
+
+@pytest.mark.slow
+def test_keras_has_its_defaults_in_both_engines_and_another_number_of_threads_is_refused_once_it_computes(elsewhere):
+    result = subprocess.run([sys.executable, "-c", STARTS], capture_output=True, text=True, env=elsewhere)
+    assert result.returncode == 0, result.stderr
+    config, *started, refused = result.stdout.splitlines()
+    assert config == "tensorflow float32 1e-07 channels_last None"
+    assert started == ["started"] * 3
+    assert "expected TensorFlow to train with 2 threads on CPU" in refused
+    assert "computes already (1 threads)" in refused

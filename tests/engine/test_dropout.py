@@ -4,22 +4,22 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from regsearch.engine.dropout import Dropout, kept
+from regsearch.engine.dropout import Dropout, draw_mask
 
 POSITIONS = tf.range(200_000)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
 def test_the_rate_is_what_is_dropped(rate):
-    share = 1 - kept(POSITIONS, rate, tf.constant(1), tf.constant(0)).numpy().mean()
+    share = 1 - draw_mask(POSITIONS, rate, tf.constant(1), tf.constant(0)).numpy().mean()
     assert share == pytest.approx(rate, abs=4 * np.sqrt(rate * (1 - rate) / 200_000))
 
 
 def test_masks_of_other_seeds_steps_and_neighbours_are_independent():
-    base = kept(POSITIONS, 0.5, tf.constant(1), tf.constant(0)).numpy()
+    base = draw_mask(POSITIONS, 0.5, tf.constant(1), tf.constant(0)).numpy()
     others = [
-        kept(POSITIONS, 0.5, tf.constant(2), tf.constant(0)).numpy(),
-        kept(POSITIONS, 0.5, tf.constant(1), tf.constant(1)).numpy(),
+        draw_mask(POSITIONS, 0.5, tf.constant(2), tf.constant(0)).numpy(),
+        draw_mask(POSITIONS, 0.5, tf.constant(1), tf.constant(1)).numpy(),
         np.roll(base, 1),
         np.roll(base, 64),
     ]
@@ -29,7 +29,7 @@ def test_masks_of_other_seeds_steps_and_neighbours_are_independent():
 
 def test_xla_gives_the_same_mask():
     arguments = (POSITIONS, 0.3, tf.constant(7), tf.constant(9))
-    assert (kept(*arguments).numpy() == tf.function(kept, jit_compile=True)(*arguments).numpy()).all()
+    assert (draw_mask(*arguments).numpy() == tf.function(draw_mask, jit_compile=True)(*arguments).numpy()).all()
 
 
 def test_the_layer_scales_what_it_keeps_and_rests_outside_training():

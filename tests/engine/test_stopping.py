@@ -35,8 +35,8 @@ def test_every_network_stops_and_counts_where_keras_says(patience, min_delta, re
     counted = np.zeros(LOSSES.shape[1], int)
     for epoch, losses in enumerate(LOSSES, 1):
         many.see(epoch, losses)
-        counted[many.counts(epoch)] = epoch
-    ended, last_counted = many.ends(len(LOSSES))
+        counted[many.is_counted(epoch)] = epoch
+    ended, last_counted = many.find_ends(len(LOSSES))
     expected = [by_keras(settings, losses) for losses in LOSSES.T]
     assert ended.tolist() == [last for last, _ in expected]
     assert last_counted.tolist() == [best if restores else last for last, best in expected]
@@ -55,5 +55,5 @@ def test_without_settings_nobody_stops():
     many = Patience(None, 2)
     for epoch in range(1, 9):
         many.see(epoch, np.full(2, float(epoch)))
-        assert not many.counts(epoch).any()
-    assert [part.tolist() for part in many.ends(8)] == [[8, 8], [8, 8]]
+        assert not many.is_counted(epoch).any()
+    assert [part.tolist() for part in many.find_ends(8)] == [[8, 8], [8, 8]]

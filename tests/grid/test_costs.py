@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from conftest import parsed
-from test_population import LAYERS, NETWORKS, layers
+from networks import LAYERS, NETWORKS, layers
 
 from regsearch import data as datasets
-from regsearch.engine.plain import build, counts
+from regsearch.engine.plain import build, count_weights
 from regsearch.errors import SpecError
 from regsearch.grid.cells import make_architectures
 from regsearch.grid.costs import Size, measure
@@ -19,7 +19,7 @@ DIGITS = datasets.NAMED["digits"]
 def test_weights_are_those_that_keras_counts(name):
     spec = parsed(layers(NETWORKS[name]))
     for architecture, size in measure(spec, DIGITS).items():
-        found = counts(build(architecture, DIGITS.image, DIGITS.outputs, seed=0))
+        found = count_weights(build(architecture, DIGITS.image, DIGITS.outputs, seed=0))
         assert (size.weights, size.penalised) == (found.trainable, found.penalised)
 
 
@@ -125,7 +125,7 @@ def test_the_windows_of_a_separable_convolution_and_what_comes_between_take_memo
 def test_the_penalised_kernels_are_those_that_are_chosen(which):
     spec = parsed(("epochs: 2", f"epochs: 2\n  penalised: {which}"))
     for architecture, size in measure(spec, DIGITS).items():
-        found = counts(build(architecture, DIGITS.image, DIGITS.outputs, seed=0), which)
+        found = count_weights(build(architecture, DIGITS.image, DIGITS.outputs, seed=0), which)
         assert (size.weights, size.penalised) == (found.trainable, found.penalised)
         assert (size.penalised == 9 * architecture.width) == (which == "convolutions")
 

@@ -1,29 +1,29 @@
 """A population's state between epochs: a killed run goes on where it was, with the same numbers."""
 
+import dataclasses
 import errno
 import logging
 import os
 import signal
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
-import pandas as pd
 import pytest
+from agreement import numbers, populate, study
 from conftest import parsed
 
-from regsearch import study
+from regsearch import engine, runner
+from regsearch import study as studies
 from regsearch.cli.interrupt import Stopped
-from regsearch.engine import reference
-from regsearch.engine.population import training
 from regsearch.ledger.checkpoints import Checkpoints
-from regsearch.runner import work as runner_work
+from regsearch.runner import NoSignals, work
 
 SHAPES = {"rows": ((None, 2), np.float64), "weights": ((3,), np.float32)}
 LAYERS = ("    - Flatten\n", "    - BatchNormalization\n    - Dropout: {rate: 0.3}\n    - Flatten\n")
+FEW = ("widths: [1, 2]", "widths: [2]"), ("seeds: 2", "seeds: 1")
 DEEP = [
-    ("widths: [1, 2]", "widths: [2]"),
     ("lambdas: [0, 0.01, 0.1]", "lambdas: [0, 0.01]"),
-    ("seeds: 2", "seeds: 1"),
     ("epochs: 2", "epochs: 5"),
     ("{SGD: {learning_rate: 0.05, momentum: 0.9}}", "Adam"),
     LAYERS,
@@ -119,126 +119,120 @@ def test_a_full_disk_costs_the_state_and_not_the_training(tmp_path, caplog, monk
     assert len(os.listdir(tmp_path)) == 1
 
 
-def run(path, engine, **how):
-    return study.run(parsed(*DEEP), path, study.Settings(engine, **how))
-
-
 def facts(path):
     lines = (path / "trials.csv").read_text().splitlines()
     return sorted(line.rpartition(",")[0] for line in lines), sorted((path / "epochs.csv").read_text().splitlines())
 
 
-@pytest.fixture(scope="module", params=["population", "reference"])
-def engine(request):
-    return request.param
+def train(made, folder, epochs=1000, seconds=0.0):
+    """Trains a population that keeps its state there, stopped before more epochs; gives records and epochs trained."""
+    passed, records = 0, None
+
+    def raise_if_stopped():
+        nonlocal passed
+        if passed == epochs:
+            raise Stopped(15)
+        passed += 1
+
+    job = dataclasses.replace(made.job, checkpoints=Checkpoints(folder, seconds))
+    with suppress(Stopped):
+        records = engine.train(job, made.split, made.spec.training, raise_if_stopped)
+    return records, passed
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory, engine):
-    path = tmp_path_factory.mktemp("uninterrupted")
-    run(path, engine)
-    assert not (path / "partial").exists()
-    return path
-
-
-def stop_after(monkeypatch, engine, epochs):
-    """Stops training, as a signal would, after so many epochs; counts the epochs that are trained."""
-    module = {"population": training, "reference": reference}[engine]
-    steps = {"population": 1, "reference": 2}[engine]  # the reference engine passes a checkpoint every step
-    count = {"passed": 0}
-
-    def checkpoint():
-        count["passed"] += 1
-        if count["passed"] > epochs * steps:
-            raise Stopped(15)
-
-    monkeypatch.setattr(module, "checkpoint", checkpoint)
-    return lambda: count["passed"] // steps
+def deep():
+    """A population and its records, trained without a stop."""
+    made = study(*DEEP)
+    return made, populate(made)
 
 
 @pytest.mark.slow
-def test_a_population_that_was_stopped_goes_on_from_its_state_with_the_same_numbers(
-    tmp_path, uninterrupted, engine, monkeypatch
-):
+def test_a_population_that_was_stopped_goes_on_from_its_state_with_the_same_numbers(tmp_path, deep):
+    made, whole = deep
     for _ in range(2):
-        stop_after(monkeypatch, engine, 2)
-        with pytest.raises(Stopped):
-            run(tmp_path, engine, save_seconds=0.0)
-    assert len(list((tmp_path / "partial").glob("*.npz"))) == 1
-    trained = stop_after(monkeypatch, engine, 1000)
-    run(tmp_path, engine, save_seconds=0.0)
-    architectures = {"population": 1, "reference": 3}[engine]
-    assert trained() in (
-        5 * architectures - 4,
-        5 * architectures - 3,
-    )  # four epochs, or those that a step was missing of
-    assert facts(tmp_path) == facts(uninterrupted)
-    for name in ("response.csv", "best_lambda.csv"):
-        assert (tmp_path / name).read_bytes() == (uninterrupted / name).read_bytes()
-    assert not (tmp_path / "partial").exists()
+        assert train(made, tmp_path, epochs=2) == (None, 2)
+    assert len(list(tmp_path.glob("*.npz"))) == 1
+    records, trained = train(made, tmp_path)
+    assert trained == 5 - 4
+    assert list(map(numbers, records)) == list(map(numbers, whole))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["population", "reference"])
-def test_schedules_and_early_stopping_go_on_where_they_were(tmp_path, kind, monkeypatch):
+def test_schedules_and_early_stopping_go_on_where_they_were(tmp_path):
     early = "epochs: 12\n  schedule: cosine\n  early_stopping: {patience: 3, restore_best_weights: true}"
     noisy = ("test: 50", "test: 50\n  label_noise: 0.5"), ("[l1, l2]", "[l2]"), ("epochs: 2", early)
-    spec = parsed(*DEEP[:3], *noisy, LAYERS)
-
-    def go(name):
-        study.run(spec, tmp_path / name, study.Settings(kind, save_seconds=0.0))
-
-    go("whole")
-    with monkeypatch.context() as patch:
-        stop_after(patch, kind, 3)
-        with pytest.raises(Stopped):
-            go("parts")
-    training.forget()  # so that nothing but the state can know the weights to restore
-    go("parts")
-    assert facts(tmp_path / "parts") == facts(tmp_path / "whole")
-    trials = pd.read_csv(tmp_path / "whole" / "trials.csv")
-    assert (trials["epochs"] < 12).any()
-    assert (trials["best_epoch"] < trials["epochs"]).any()
+    made = study(("lambdas: [0, 0.01, 0.1]", "lambdas: [0, 0.01]"), *noisy, LAYERS)
+    whole = populate(made)
+    assert train(made, tmp_path, epochs=3) == (None, 3)
+    engine.forget()  # so that nothing but the state can know the weights to restore
+    records, trained = train(made, tmp_path)
+    assert trained < 12
+    assert list(map(numbers, records)) == list(map(numbers, whole))
+    assert any(record.trial.epochs < 12 for record in whole)
+    assert any(record.trial.best_epoch < record.trial.epochs for record in whole)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["population"], indirect=True, scope="module")
-def test_a_damaged_state_is_passed_over_with_a_warning(tmp_path, uninterrupted, engine, monkeypatch, caplog):
-    with monkeypatch.context() as patch:
-        stop_after(patch, engine, 3)
-        with pytest.raises(Stopped):
-            run(tmp_path, engine, save_seconds=0.0)
-    (file,) = (tmp_path / "partial").glob("*.npz")
+def test_a_damaged_state_is_passed_over_with_a_warning(tmp_path, deep, caplog):
+    made, whole = deep
+    train(made, tmp_path, epochs=3)
+    (file,) = tmp_path.glob("*.npz")
     file.write_bytes(file.read_bytes()[:-40])
-    run(tmp_path, engine)
+    records, trained = train(made, tmp_path, seconds=60)
+    assert trained == 5
     assert "its population starts afresh" in caplog.text
-    assert facts(tmp_path) == facts(uninterrupted)
+    assert list(map(numbers, records)) == list(map(numbers, whole))
 
 
-def dies_after_three_epochs(spec, job, *asked, marker, work=runner_work.train):
+class StopsOnceSaved(NoSignals):
+    """Asks a run to stop as soon as there is a state in a folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def raise_if_stopped(self):
+        if list(self.folder.glob("*.npz")):
+            raise Stopped(15)
+
+
+@pytest.mark.slow
+def test_a_study_that_was_stopped_goes_on_and_leaves_no_state_behind(tmp_path):
+    spec, settings = parsed(*FEW, *DEEP), runner.Settings(save_seconds=0.0)
+    studies.run(spec, tmp_path / "whole", settings)
+    with pytest.raises(Stopped):
+        studies.run(spec, tmp_path / "parts", settings, signals=StopsOnceSaved(tmp_path / "parts" / "partial"))
+    assert not facts(tmp_path / "parts")[1][1:]
+    studies.run(spec, tmp_path / "parts", settings)
+    assert facts(tmp_path / "parts") == facts(tmp_path / "whole")
+    for name in ("response.csv", "best_lambda.csv"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert not (tmp_path / "parts" / "partial").exists()
+
+
+def dies_after_three_epochs(spec, job, _, marker, work=work.train):
     """Kills its own process the first time; notes how many epochs the last try trained."""
     passed = 0
 
-    def checkpoint():
+    def raise_if_stopped():
         nonlocal passed
         passed += 1
         if passed > 3 and not marker.exists():
             marker.touch()
             os.kill(os.getpid(), signal.SIGKILL)
 
-    training.checkpoint = checkpoint
-    found = work(spec, job)
+    records = work(spec, job, raise_if_stopped)
     marker.write_text(str(passed))
-    return found
+    return records
 
 
 @pytest.mark.slow
 def test_a_worker_goes_on_from_the_state_that_a_killed_one_left(tmp_path, monkeypatch):
-    spec = parsed(*DEEP, ("[l1, l2]", "[l1]"), ("lambdas: [0, 0.01]", "lambdas: [0.01]"))
-    study.run(spec, tmp_path / "inline", study.Settings())
+    spec = parsed(*FEW, *DEEP, ("[l1, l2]", "[l1]"), ("lambdas: [0, 0.01]", "lambdas: [0.01]"))
+    studies.run(spec, tmp_path / "inline", runner.Settings())
     marker = tmp_path / "died"
     monkeypatch.setattr("regsearch.runner.work.train", partial(dies_after_three_epochs, marker=marker))
-    study.run(spec, tmp_path / "killed", study.Settings(workers=1, save_seconds=0.0))
+    studies.run(spec, tmp_path / "killed", runner.Settings(workers=1, save_seconds=0.0))
     assert marker.read_text() == "2"
     assert facts(tmp_path / "killed") == facts(tmp_path / "inline")
     assert not (tmp_path / "killed" / "partial").exists()

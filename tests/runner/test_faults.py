@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from conftest import parsed
 
-from regsearch import study
+from regsearch import engine, study
 from regsearch.engine.population import training
 from regsearch.runner import faults
 
@@ -41,11 +41,11 @@ def test_faults_are_told_apart_by_what_helps(error, memory, compiler):
 
 def run(path):
     spec = parsed(("widths: [1, 2]", "widths: [1]"), ("seeds: 2", "seeds: 1"))
-    training.forget()
+    engine.forget()
     try:
         outcome = study.run(spec, path, study.Settings())
     finally:
-        training.forget()
+        engine.forget()
     (made,) = json.loads((path / "study.json").read_text())["runs"]
     return outcome, made, pd.read_csv(path / "trials.csv").set_index("trial").sort_index()
 

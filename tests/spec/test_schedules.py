@@ -4,7 +4,7 @@ import keras
 import pytest
 from conftest import parsed
 
-from regsearch.engine.reference import _rate
+from regsearch.engine.reference import make_rate
 from regsearch.grid import cells as grid
 from regsearch.spec.optimizers import Cosine, Piecewise
 
@@ -18,7 +18,7 @@ def scheduled(schedule, epochs=5):
 @pytest.mark.parametrize("schedule", ["cosine", "{cosine: {alpha: 0.2}}", PIECES])
 def test_the_factors_are_those_of_the_schedule_that_keras_applies(schedule):
     spec = scheduled(schedule)
-    keras_own = _rate(spec.training, grid.make_cells(spec, "reference", "digits")[0])
+    keras_own = make_rate(spec.training, grid.make_cells(spec, "reference", "digits")[0])
     factors = [factor for epoch in range(1, 6) for factor in spec.training.factors(90, epoch)]
     assert isinstance(keras_own, keras.optimizers.schedules.LearningRateSchedule)
     assert len(factors) == 5 * 3
@@ -39,7 +39,7 @@ def test_without_a_schedule_the_rate_stays():
     spec = parsed()
     assert spec.training.factors(64, 2) == [1.0, 1.0]
     assert spec.training.largest_and_mean_factor() == (1.0, 1.0)
-    assert _rate(spec.training, grid.make_cells(spec, "reference", "digits")[0]) == 0.05
+    assert make_rate(spec.training, grid.make_cells(spec, "reference", "digits")[0]) == 0.05
 
 
 def test_beyond_its_end_a_schedule_stays_where_it_is():

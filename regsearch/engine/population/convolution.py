@@ -1,4 +1,4 @@
-"""Convolution over a member axis, in several lowerings (`sizing` picks one by a fixed rule).
+"""Convolution over a member axis, in several lowerings (`grid.Size` picks one by a fixed rule).
 
 Activations are batch-last, (members, channels, height, width, batch), and without the first axis while they
 are still the same for every member. So windows of the input are slices of long contiguous runs, and every
@@ -11,7 +11,7 @@ import tensorflow as tf
 from regsearch.grid import Window
 
 
-def slices(window: Window, x: tf.Tensor, fill: float = 0.0) -> list[tf.Tensor]:
+def slice_windows(window: Window, x: tf.Tensor, fill: float = 0.0) -> list[tf.Tensor]:
     """The input under each place of the window, row by row: each (…, channels, height', width', batch)."""
     height, width = x.shape[-3:-1]
     pads = window.pads(height, width)
@@ -34,7 +34,7 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None, window: Wi
             into groups in order, and so are the filters, each of which sees its own group alone.
         bias: (members, filters), or None.
         window: the kernel's size, strides, padding and dilation.
-        lowering: one of `sizing.LOWERINGS`.
+        lowering: `patches`, `shifts` or `native`; see `grid.Size.lowering`.
 
     Returns:
         (members, filters, height', width', batch).
@@ -45,7 +45,7 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None, window: Wi
     return y if bias is None else y + bias[:, :, None, None, None]
 
 
-def depthwise(kernel: tf.Tensor) -> tf.Tensor:
+def group_depthwise(kernel: tf.Tensor) -> tf.Tensor:
     """A depthwise kernel as `convolve` takes it, every channel a group.
 
     Args:
@@ -58,7 +58,7 @@ def depthwise(kernel: tf.Tensor) -> tf.Tensor:
     return tf.reshape(kernel, (members, height, width, 1, channels * multiplier))
 
 
-def product(kernel: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+def multiply(kernel: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """The product of each member's kernel with its activations.
 
     Args:
@@ -81,9 +81,9 @@ def _by_patches(x: tf.Tensor, kernel: tf.Tensor, window: Window) -> tf.Tensor:
     members, height, width, channels, filters = kernel.shape
     rows, columns = window.output(*x.shape[-3:-1])
     depth = height * width * channels
-    patches = tf.concat(slices(window, x), axis=-4)
+    patches = tf.concat(slice_windows(window, x), axis=-4)
     patches = tf.reshape(patches, (*x.shape[:-4], depth, rows * columns * x.shape[-1]))
-    y = product(tf.reshape(kernel, (members, depth, filters)), patches)
+    y = multiply(tf.reshape(kernel, (members, depth, filters)), patches)
     return tf.reshape(y, (members, filters, rows, columns, x.shape[-1]))
 
 
@@ -94,8 +94,8 @@ def _by_shifts(x: tf.Tensor, kernel: tf.Tensor, window: Window) -> tf.Tensor:
     flat = tf.reshape(kernel, (members, height * width, channels, filters))
     y = tf.add_n(
         [
-            product(flat[:, at], tf.reshape(part, (*x.shape[:-4], channels, rows * columns * x.shape[-1])))
-            for at, part in enumerate(slices(window, x))
+            multiply(flat[:, index], tf.reshape(place, (*x.shape[:-4], channels, rows * columns * x.shape[-1])))
+            for index, place in enumerate(slice_windows(window, x))
         ]
     )
     return tf.reshape(y, (members, filters, rows, columns, x.shape[-1]))
@@ -107,10 +107,10 @@ def _by_groups(x: tf.Tensor, kernel: tf.Tensor, window: Window) -> tf.Tensor:
     rows, columns = window.output(*x.shape[-3:-1])
     groups, depth = x.shape[-4] // channels, height * width * channels
     parted = tf.reshape(x, (*x.shape[:-4], groups, channels, *x.shape[-3:]))
-    patches = tf.concat(slices(window, parted), axis=-4)
+    patches = tf.concat(slice_windows(window, parted), axis=-4)
     patches = tf.reshape(patches, (*x.shape[:-4], groups, depth, rows * columns * x.shape[-1]))
     flat = tf.transpose(tf.reshape(kernel, (members, depth, groups, filters // groups)), (0, 2, 1, 3))
-    return tf.reshape(product(flat, patches), (members, filters, rows, columns, x.shape[-1]))
+    return tf.reshape(multiply(flat, patches), (members, filters, rows, columns, x.shape[-1]))
 
 
 def _natively(x: tf.Tensor, kernel: tf.Tensor, window: Window) -> tf.Tensor:

@@ -5,16 +5,32 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from regsearch.engine.population.convolution import convolve, depthwise, product
-from regsearch.engine.population.layer import IMAGE, MemberLayer
+from regsearch.engine.plain import make_initializer
+from regsearch.engine.population.convolution import convolve, group_depthwise, multiply
+from regsearch.engine.population.layers import IMAGE, MemberLayer
 from regsearch.grid import Window, window_of
 
 
 class _Kernels(MemberLayer):
     def start(self, seed: int) -> None:
-        self.start_kernels(seed)
+        """Draws the kernels as Keras draws them for one network; biases start at 0."""
+        for number, (attribute, name) in enumerate(self.settings.kernels.items()):
+            kernel = getattr(self, attribute)
+            initializer = make_initializer(self.arguments[f"{name}_initializer"], seed, self.place, number)
+            kernel.assign(tf.broadcast_to(initializer(kernel.shape[1:]), kernel.shape))
+        if self.arguments["use_bias"]:
+            self.bias.assign(tf.zeros(self.bias.shape))
 
-    def activated(self, y: tf.Tensor) -> tf.Tensor:
+    def add_kernel(self, name: str, *shape: int) -> keras.Variable:
+        """Adds a kernel of the shape that Keras gives it, for each member."""
+        return self.add_weight(shape=(self.members, *shape), initializer="zeros", name=name)
+
+    def add_bias(self, units: int) -> None:
+        """Adds a bias for each member, if it is asked for."""
+        if self.arguments["use_bias"]:
+            self.bias = self.add_weight(shape=(self.members, units), initializer="zeros", name="bias")
+
+    def activate(self, y: tf.Tensor) -> tf.Tensor:
         return keras.activations.get(self.arguments["activation"])(y)
 
 
@@ -29,7 +45,7 @@ class _Convolution(_Kernels):
     def add_kernels(self, channels: int) -> None:
         """Adds the weights, for so many channels of the input."""
 
-    def bias_value(self) -> Any:
+    def get_bias(self) -> Any:
         """The bias, or None."""
         return self.bias.value if self.arguments["use_bias"] else None
 
@@ -39,12 +55,12 @@ class Conv2D(_Convolution):
 
     def add_kernels(self, channels: int) -> None:
         filters = self.arguments["filters"]
-        of_group = channels // self.arguments["groups"]
-        self.kernel = self.add_kernel("kernel", *self.window.size, of_group, filters)
+        group_channels = channels // self.arguments["groups"]
+        self.kernel = self.add_kernel("kernel", *self.window.size, group_channels, filters)
         self.add_bias(filters)
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        return self.activated(convolve(x, self.kernel.value, self.bias_value(), self.window, self.lowering))
+        return self.activate(convolve(x, self.kernel.value, self.get_bias(), self.window, self.lowering))
 
 
 class DepthwiseConv2D(_Convolution):
@@ -56,8 +72,8 @@ class DepthwiseConv2D(_Convolution):
         self.add_bias(channels * multiplier)
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        kernel = depthwise(self.kernel.value)
-        return self.activated(convolve(x, kernel, self.bias_value(), self.window, self.lowering))
+        kernel = group_depthwise(self.kernel.value)
+        return self.activate(convolve(x, kernel, self.get_bias(), self.window, self.lowering))
 
 
 class SeparableConv2D(_Convolution):
@@ -72,9 +88,9 @@ class SeparableConv2D(_Convolution):
         self.add_bias(filters)
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        between = convolve(x, depthwise(self.depthwise_kernel.value), None, self.window, self.lowering)
-        y = convolve(between, self.pointwise_kernel.value, self.bias_value(), self.pointwise, self.lowering)
-        return self.activated(y)
+        between = convolve(x, group_depthwise(self.depthwise_kernel.value), None, self.window, self.lowering)
+        y = convolve(between, self.pointwise_kernel.value, self.get_bias(), self.pointwise, self.lowering)
+        return self.activate(y)
 
 
 class Dense(_Kernels):
@@ -88,7 +104,7 @@ class Dense(_Kernels):
     def call(self, x: tf.Tensor) -> tf.Tensor:
         before, after = x.shape[: len(x.shape) + self.depth_axis], x.shape[len(x.shape) + self.depth_axis + 1 :]
         flat = tf.reshape(x, (*before, x.shape[self.depth_axis], -1))
-        y = product(self.kernel.value, flat)
+        y = multiply(self.kernel.value, flat)
         if self.arguments["use_bias"]:
             y += self.bias.value[:, :, None]
-        return tf.reshape(self.activated(y), (self.members, self.arguments["units"], *after))
+        return tf.reshape(self.activate(y), (self.members, self.arguments["units"], *after))

@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from regsearch.engine.population.layer import IMAGE, VECTOR, MemberLayer
+from regsearch.engine.population.layers import IMAGE, VECTOR, MemberLayer
 
 
 class _Normalization(MemberLayer):
@@ -24,12 +24,12 @@ class _Normalization(MemberLayer):
                 tf.ones(variable.shape) if variable.name in ("gamma", "moving_variance") else tf.zeros(variable.shape)
             )
 
-    def of_members(self, x: tf.Tensor) -> tf.Tensor:
-        """Activations with a member axis."""
+    def broadcast(self, x: tf.Tensor) -> tf.Tensor:
+        """Activations, with a member axis."""
         return tf.broadcast_to(x[None], (self.members, *x.shape)) if self.shared else x
 
-    def along(self, weights: Any, x: tf.Tensor) -> tf.Tensor:
-        """One number a channel, (members, channels), in the shape of activations."""
+    def reshape(self, weights: Any, x: tf.Tensor) -> tf.Tensor:
+        """One number a channel, (members, channels), as activations have their axes."""
         return tf.reshape(weights, (self.members, -1) + (1,) * (len(x.shape) - 2))
 
 
@@ -46,7 +46,7 @@ class BatchNormalization(_Normalization):
         )
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        x = self.of_members(x)
+        x = self.broadcast(x)
         mean, variance = self.moving_mean.value, self.moving_variance.value
         if training:
             momentum = self.arguments["momentum"]
@@ -59,19 +59,19 @@ class BatchNormalization(_Normalization):
         offset = -mean * factor
         if self.arguments["center"]:
             offset += self.beta.value
-        return x * self.along(factor, x) + self.along(offset, x)
+        return x * self.reshape(factor, x) + self.reshape(offset, x)
 
 
 class LayerNormalization(_Normalization):
     """Keras's LayerNormalization over the channels or features of each image, at each place."""
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        x = self.of_members(x)
+        x = self.broadcast(x)
         mean, variance = tf.nn.moments(x, [1], keepdims=True)
         factor = tf.math.rsqrt(variance + self.arguments["epsilon"])
         if self.arguments["scale"]:
-            factor *= self.along(self.gamma.value, x)
+            factor *= self.reshape(self.gamma.value, x)
         offset = -mean * factor
         if self.arguments["center"]:
-            offset += self.along(self.beta.value, x)
+            offset += self.reshape(self.beta.value, x)
         return x * factor + offset

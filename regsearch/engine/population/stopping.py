@@ -38,11 +38,11 @@ class Patience:
         self.waited = np.where(better, 0, self.waited + 1)
         self.stopped[going & ~better & (self.waited >= self.settings.patience)] = epoch
 
-    def counts(self, epoch: int) -> NDArray[np.bool_]:
+    def is_counted(self, epoch: int) -> NDArray[np.bool_]:
         """Whether the weights of this epoch, the latest, are so far those that count, (members,)."""
         return np.equal(self.best_epoch if self.restores else self.stopped, epoch)
 
-    def ends(self, last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def find_ends(self, last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The last epoch of each network and the one whose weights count, where training ended after `last`."""
         ended = np.where(self.stopped == 0, last, self.stopped)
         return ended, self.best_epoch if self.restores else ended

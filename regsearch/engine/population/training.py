@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Self
 
 import keras
 import numpy as np
@@ -12,131 +11,176 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from regsearch.data import Arrays, Loss, Split
+from regsearch.engine.job import Job
 from regsearch.engine.population.model import PopulationModel
 from regsearch.engine.population.stopping import Patience
-from regsearch.grid import KEPT_COMPILED, SCORED_AT_ONCE, Architecture, Population, Size
-from regsearch.ledger import Checkpoint, Counts, Epoch, Record, record_completed, record_diverged
+from regsearch.grid import KEPT_COMPILED, SCORED_AT_ONCE, Architecture, Cell, Population, Size
+from regsearch.ledger import Checkpoint, Counts, Epoch, Record, columns, record_completed, record_diverged
 from regsearch.randomness import draw_batches
 from regsearch.spec import OptimizerBase, Training
 
+MEASURES = [name for name in columns(Epoch) if name not in ("trial", "epoch")]
+Measures = dict[str, NDArray[np.float64]]
+"""What is measured at one time, by name, each (members,)."""
+Tensors = dict[str, tf.Tensor]
+"""The same where it is computed."""
+
 
 def train(
-    population: Population,
-    split: Split,
-    training: Training,
-    size: Size,
-    members: int,
-    device: str = "CPU",
-    lowering: str | None = None,
-    compiled: bool = True,
-    state: Checkpoint | None = None,
-    raise_if_stopped: Callable[[], None] = lambda: None,
+    job: Job, split: Split, training: Training, raise_if_stopped: Callable[[], None] = lambda: None
 ) -> list[Record]:
-    """Trains a population.
+    """Trains a population, from its start or from its state between epochs, which is kept where the job says.
 
     Args:
-        population: which networks; they share everything but penalty and lambda.
+        job: which networks, and how.
         split: their data.
         training: optimizer, batch size, epochs.
-        size: of its network.
-        members: how many to compile for; the population may be smaller, and is filled up with networks that
-            are trained and forgotten, so that its numbers are those of a full one.
-        device: `CPU` or `GPU`.
-        lowering: forces how convolutions are computed.
-        compiled: whether XLA compiles it; otherwise TensorFlow runs it as it is, with other rounding.
-        state: where its state between epochs is kept, and continued from.
-        raise_if_stopped: called before each epoch.
+        raise_if_stopped: called before each epoch; what it raises ends the training.
 
     Returns:
         One record a member, in order.
     """
     started = time.perf_counter()
-    image = tuple(int(size) for size in split.train[0].shape[1:])
-    first = population.first
-    trainer = _trainer(
-        first.architecture, image, split.outputs, split.loss, members, training, size, device, lowering, compiled
-    )
-    scores = trainer.run(population, split, training.epochs, state, raise_if_stopped)
-    seconds = (scores.seconds_before + time.perf_counter() - started) / len(population.cells)
-    labelled = split.loss == "cross_entropy"
-    members_in = range(len(population.cells))
-    return [_record(population, member, trainer.counts, scores, labelled, seconds) for member in members_in]
+    trainer = compiled.prepare(Program.of(job, split, training))
+    history = trainer.run(job.population, split, training, job.checkpoint(), raise_if_stopped)
+    seconds = (history.seconds_before + time.perf_counter() - started) / len(job.population.cells)
+    labelled, lowerings = split.loss == "cross_entropy", trainer.model.lowerings
+    return [
+        replace(_record(cell, history, member, trainer.counts, labelled, seconds), lowerings=lowerings)
+        for member, cell in enumerate(job.population.cells)
+    ]
 
 
-@lru_cache(maxsize=KEPT_COMPILED)
-def _trainer(*what: Any) -> "Trainer":
-    """One compiled network for every lambda, penalty, learning rate and seed."""
-    return Trainer(*what)
-
-
-def forget() -> None:
-    """Lets go of every compiled network and its memory, as after running out of it."""
-    _trainer.cache_clear()
-    keras.backend.clear_session()
-
-
-@dataclass
-class Scores:
-    """What a population's training gave.
+@dataclass(frozen=True)
+class Program:
+    """What a compiled network follows from: lambdas, penalties, rates, seeds and epochs are data to it.
 
     Attributes:
-        epochs: each of MEASURES, (epochs, MEASURES, members); the first entry is the start.
-        finite: whether every step's total loss was a number, (epochs, members).
-        test: data loss and accuracy on the test data, (2, members).
+        image: (height, width, channels) of the input.
+        outputs: the number of classes, or of targets where they are numbers.
+        stops_early: whether the weights of members that are finished are kept.
+    """
+
+    architecture: Architecture
+    image: tuple[int, ...]
+    outputs: int
+    loss: Loss
+    optimizer: OptimizerBase
+    stops_early: bool
+    size: Size
+    members: int
+    device: str
+    lowering: str | None
+    compiled: bool
+
+    @classmethod
+    def of(cls, job: Job, split: Split, training: Training) -> Self:
+        """The program that trains a job."""
+        image, stops_early = split.train[0].shape[1:], training.early_stopping is not None
+        return cls(
+            job.population.first.architecture, image, split.outputs, split.loss, training.optimizer, stops_early,
+            job.size, job.members, job.device, job.lowering, job.compiled,
+        )  # fmt: skip
+
+
+class Compiled:
+    """The networks that this process keeps compiled, each for whatever of its program is trained next."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._trainers: dict[Program, Trainer] = {}
+
+    def prepare(self, program: Program) -> "Trainer":
+        """The trainer of a program; if it has to be made, the one that was used longest ago goes for it."""
+        trainer = self._trainers.pop(program, None)
+        if trainer is None:
+            while len(self._trainers) >= self.most:
+                del self._trainers[next(iter(self._trainers))]
+            trainer = Trainer(program)
+        self._trainers[program] = trainer
+        return trainer
+
+    def forget(self) -> None:
+        """Lets go of every one and its memory."""
+        self._trainers.clear()
+        keras.backend.clear_session()
+
+
+compiled = Compiled(KEPT_COMPILED)
+
+
+class Strengths(NamedTuple):
+    """How strongly each member is penalised, each (members,)."""
+
+    l1: tf.Tensor
+    l2: tf.Tensor
+    decay: tf.Tensor
+
+
+class Parts(NamedTuple):
+    """Data in parts of equal size, the last filled up with images that do not count.
+
+    Attributes:
+        x: images, (parts, images, height, width, channels).
+        y: labels (parts, images), or targets (parts, images, q).
+        counted: 1 for each image that counts, 0 for those that fill up, (parts, images).
+    """
+
+    x: NDArray[Any]
+    y: NDArray[Any]
+    counted: NDArray[Any]
+
+    @classmethod
+    def of(cls, data: Arrays) -> Self:
+        """Splits data."""
+        count = len(data[0])
+        size = min(SCORED_AT_ONCE, -(-count // 16) * 16)
+        parts = -(-count // size)
+        rows = np.resize(np.arange(count), parts * size)
+        x, y = data[0][rows], data[1][rows]
+        counted = (np.arange(parts * size) < count).astype(np.float32)
+        return cls(*(values.reshape(parts, size, *values.shape[1:]) for values in (x, y, counted)))
+
+
+class History(NamedTuple):
+    """How the training of a population went.
+
+    Attributes:
+        epochs: of the start and each epoch.
+        test: `loss` and `accuracy` on the test data.
         ended: the last epoch of each member, (members,).
         counted: the epoch whose weights count, (members,).
         seconds_before: what the epochs took that an earlier run trained.
     """
 
-    epochs: NDArray[np.float64]
-    finite: NDArray[np.bool_]
-    test: NDArray[np.float64]
+    epochs: list[Measures]
+    test: Measures
     ended: NDArray[np.int64]
     counted: NDArray[np.int64]
-    seconds_before: float = 0.0
-
-
-MEASURES = (
-    "train_loss", "penalty_value", "validation_loss", "validation_accuracy", "gradient_norm", "sum_abs_weights",
-    "sum_squared_weights",
-)  # fmt: skip
-
-
-VALIDATION_LOSS = MEASURES.index("validation_loss")
+    seconds_before: float
 
 
 class Trainer:
     """A population model with its optimizer and its compiled epoch."""
 
-    def __init__(
-        self,
-        architecture: Architecture,
-        image: tuple[int, int, int],
-        classes: int,
-        loss: Loss,
-        members: int,
-        training: Training,
-        size: Size,
-        device: str,
-        lowering: str | None = None,
-        compiled: bool = True,
-    ) -> None:
-        self.members, self.settings = members, training
-        self._losses = {"cross_entropy": self._cross_entropy, "squared_error": self._squared_error}[loss]
-        self.model = PopulationModel(architecture, classes, members, size, device, lowering)
-        self.model(tf.zeros((training.batch_size, *image)))
+    def __init__(self, program: Program) -> None:
+        self.members = program.members
+        self._losses = {"cross_entropy": self._cross_entropy, "squared_error": self._squared_error}[program.loss]
+        self.model = PopulationModel(
+            program.architecture, program.outputs, program.members, program.size, program.device, program.lowering
+        )
+        self.model(tf.zeros((1, *program.image)))
         self.weights = self.model.trainable_variables
-        self.optimizer = _optimizer(training.optimizer)
+        self.optimizer = _make_optimizer(program.optimizer)
         self.optimizer.build(self.weights)
-        self.at_start = [variable.numpy() for variable in self.optimizer.variables]
-        # The weights that count of members that are finished, or were better before.
-        stops = training.early_stopping is not None
-        self.of_members = [variable for variable in self.model.variables if len(variable.shape)] if stops else []
-        self.kept = [tf.Variable(variable) for variable in self.of_members]
-        compiled = compiled and "native" not in self.model.lowerings.values()
-        self.keep = tf.function(self._keep)
-        self.epoch = tf.function(self._epoch, jit_compile=compiled)
-        self.score_part = tf.function(self._score_part, jit_compile=compiled)
+        self.optimizer_start = [variable.numpy() for variable in self.optimizer.variables]
+        # The weights that count, of members that are finished or were better before.
+        variables = self.model.variables if program.stops_early else []
+        self.snapshot = [(variable, tf.Variable(variable)) for variable in variables if len(variable.shape)]
+        jit_compile = program.compiled and "native" not in self.model.lowerings
+        self.take_snapshot = tf.function(self._take_snapshot)
+        self.train_epoch = tf.function(self._train_epoch, jit_compile=jit_compile)
+        self.score_part = tf.function(self._score_part, jit_compile=jit_compile)
 
     @property
     def counts(self) -> Counts:
@@ -148,91 +192,93 @@ class Trainer:
         self,
         population: Population,
         split: Split,
-        epochs: int,
-        state: Checkpoint | None = None,
+        training: Training,
+        checkpoint: Checkpoint | None = None,
         raise_if_stopped: Callable[[], None] = lambda: None,
-    ) -> Scores:
-        """Trains one population from its start, or from its saved state; see `Scores`."""
+    ) -> History:
+        """Trains one population from its start, or from its checkpoint."""
         started = time.perf_counter()
-        first = population.first
+        first, strengths = population.first, self._make_strengths(population)
+        train, parts = tuple(map(tf.constant, split.train)), Parts.of(split.validation)
+        validation = Parts(*map(tf.constant, parts))
+        epochs, seconds_before = self._begin(first.seed, parts, strengths, checkpoint)
+        patience = Patience(training.early_stopping, self.members)
+        for number, measures in enumerate(epochs[1:], 1):
+            patience.see(number, measures["validation_loss"])
+        for number in range(len(epochs), training.epochs + 1):
+            raise_if_stopped()
+            order = draw_batches(first.seed, number, first.train_size, training.batch_size, training.steps_per_epoch)
+            rates = first.learning_rate * np.array(training.factors(first.train_size, number))
+            steps = tf.constant(order), tf.constant(rates, tf.float32)
+            measures = _fetch(self.train_epoch(train, *steps, validation, strengths))
+            epochs.append(measures)
+            patience.see(number, measures["validation_loss"])
+            if self.snapshot:
+                self.take_snapshot(tf.constant(patience.is_counted(number)))
+            going = np.isfinite(measures["train_loss"]) & (patience.stopped == 0)
+            if not going[: len(population.cells)].any():
+                break
+            if checkpoint and checkpoint.due() and number < training.epochs:
+                self._save(checkpoint, epochs, seconds_before + time.perf_counter() - started)
+        ended, counted = patience.find_ends(len(epochs) - 1)
+        if self.snapshot:
+            self.take_snapshot(tf.constant(counted == len(epochs) - 1))
+            for variable, kept in self.snapshot:
+                variable.assign(kept)
+        test, _ = self._score(Parts.of(split.test), strengths)
+        return History(epochs, test, ended, counted, seconds_before)
+
+    def _make_strengths(self, population: Population) -> Strengths:
+        """The members' strengths; those that fill the population up are not penalised."""
         shares = np.zeros((3, self.members), np.float32)
         for member, cell in enumerate(population.cells):
             shares[:, member] = cell.coefficients(self.counts.penalised)
-        l1, l2, decay = map(tf.constant, shares)
-        self.model.start(first.seed)
-        for variable, value in zip(self.optimizer.variables, self.at_start, strict=True):
+        return Strengths(*map(tf.constant, shares))
+
+    def _begin(
+        self, seed: int, validation: Parts, strengths: Strengths, checkpoint: Checkpoint | None
+    ) -> tuple[list[Measures], float]:
+        """Sets everything to the start of a seed, or to a checkpoint; gives the epochs so far, and their seconds."""
+        self.model.start(seed)
+        for variable, value in zip(self.optimizer.variables, self.optimizer_start, strict=True):
             variable.assign(value)
-        x, y = tf.constant(split.train[0]), tf.constant(split.train[1])
-        validation = _parts(split.validation)
-        scored = tuple(map(tf.constant, validation))
-        nothing, settings = np.full(self.members, np.nan), self.settings
-        patience = Patience(settings.early_stopping, self.members)
-        seconds_before = 0.0
-        if state and (saved := state.load(self._state_shapes())):
-            rows, finite, seconds_before = list(saved["rows"]), list(saved["finite"]), float(saved["seconds"])
-            for name, variable in self._variables().items():
-                variable.assign(saved[name])
-        else:
-            scores, sums = self._score(validation, l1, l2)
-            rows, finite = [self._row(nothing, sums, scores, nothing)], [np.ones(self.members, bool)]
-        for number, row in enumerate(rows[1:], 1):
-            patience.see(number, row[VALIDATION_LOSS])
-        for number in range(len(rows), epochs + 1):
-            raise_if_stopped()
-            order = draw_batches(first.seed, number, first.train_size, settings.batch_size, settings.steps_per_epoch)
-            rates = first.learning_rate * np.array(settings.factors(first.train_size, number))
-            given = (tf.constant(order), tf.constant(rates, tf.float32), *scored, l1, l2, decay)
-            found = self.epoch(x, y, *given).numpy().astype(np.float64)
-            train_loss, norm, ok, loss, accuracy, *sums = found
-            rows.append(self._row(train_loss, np.array(sums), np.array([loss, accuracy]), norm))
-            finite.append(ok > 0)
-            patience.see(number, rows[-1][VALIDATION_LOSS])
-            if self.kept:
-                self.keep(tf.constant(patience.counts(number)))
-            going = np.logical_and.reduce(finite) & (patience.stopped == 0)
-            if not going[: len(population.cells)].any():
-                break
-            if state and state.due() and number < epochs:
-                seconds = seconds_before + time.perf_counter() - started
-                variables = {name: variable.numpy() for name, variable in self._variables().items()}
-                state.save({"rows": rows, "finite": finite, "seconds": seconds, **variables})
-        ended, counted = patience.ends(len(rows) - 1)
-        if self.kept:
-            self.keep(tf.constant(counted == len(rows) - 1))
-            for variable, kept in zip(self.of_members, self.kept, strict=True):
-                variable.assign(kept)
-        test = self._score(_parts(split.test), l1, l2)[0]
-        return Scores(np.array(rows), np.array(finite), test, ended, counted, seconds_before)
+        variables = self._name_variables()
+        shapes = {name: (tuple(variable.shape), variable.dtype) for name, variable in variables.items()}
+        shapes |= {"measures": ((None, len(MEASURES), self.members), np.float64), "seconds": ((), np.float64)}
+        if checkpoint and (state := checkpoint.load(shapes)):
+            for name, variable in variables.items():
+                variable.assign(state[name])
+            return [dict(zip(MEASURES, rows, strict=True)) for rows in state["measures"]], float(state["seconds"])
+        scores, sums = self._score(validation, strengths)
+        none = np.full(self.members, np.nan)
+        start = {"train_loss": none, "gradient_norm": none}
+        start |= {"validation_loss": scores["loss"], "validation_accuracy": scores["accuracy"]}
+        return [start | sums], 0.0
 
-    def _keep(self, which: tf.Tensor) -> None:
-        """Keeps the weights that members, (members,), have now."""
-        for variable, kept in zip(self.of_members, self.kept, strict=True):
-            kept.assign(tf.where(tf.reshape(which, (-1,) + (1,) * (len(kept.shape) - 1)), variable.value, kept))
+    def _save(self, checkpoint: Checkpoint, epochs: list[Measures], seconds: float) -> None:
+        """Saves everything that `_begin` takes from a checkpoint."""
+        variables = {name: variable.numpy() for name, variable in self._name_variables().items()}
+        measures = np.array([[measures[name] for name in MEASURES] for measures in epochs])
+        checkpoint.save({"measures": measures, "seconds": np.float64(seconds), **variables})
 
-    def _variables(self) -> dict[str, Any]:
+    def _name_variables(self) -> dict[str, Any]:
         """Everything that changes from epoch to epoch: weights, moving averages, dropout's steps, the optimizer's."""
-        variables = [*self.model.variables, *self.optimizer.variables, *self.kept]
+        variables = [*self.model.variables, *self.optimizer.variables, *(kept for _, kept in self.snapshot)]
         return {f"variable_{index}": variable for index, variable in enumerate(variables)}
 
-    def _state_shapes(self) -> dict[str, tuple[tuple[int | None, ...], Any]]:
-        """The shape and type of each array of a saved state."""
-        shapes = {name: (tuple(variable.shape), variable.dtype) for name, variable in self._variables().items()}
-        rows = {"rows": ((None, len(MEASURES), self.members), np.float64), "finite": ((None, self.members), np.bool_)}
-        return {**rows, "seconds": ((), np.float64), **shapes}
-
-    def _row(self, train_loss: Any, sums: Any, scores: Any, norm: Any) -> NDArray[np.float64]:
-        """One epoch's measures, (MEASURES, members)."""
-        penalty, absolute, squared = np.asarray(sums, np.float64)
-        return np.array([train_loss, penalty, scores[0], scores[1], norm, absolute, squared])
-
-    def _score(
-        self, parts: tuple[NDArray[Any], ...], l1: tf.Tensor, l2: tf.Tensor
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Data loss and accuracy over data in parts, (2, members), and what `_weigh` gives."""
-        found = [self.score_part(*map(tf.constant, part), l1, l2).numpy() for part in zip(*parts, strict=True)]
-        return sum(part[:2].astype(np.float64) for part in found) / parts[2].sum(), found[0][2:]
+    def _score(self, parts: Parts, strengths: Strengths) -> tuple[Measures, Measures]:
+        """Mean `loss` and `accuracy` over data, and what `_weigh` gives."""
+        results = [self.score_part(*map(tf.constant, part), strengths) for part in zip(*parts, strict=True)]
+        scores = [_fetch(score) for score, _ in results]
+        means = {name: sum(score[name] for score in scores) / parts.counted.sum() for name in scores[0]}
+        return means, _fetch(results[0][1])
 
     # What follows is compiled.
+
+    def _take_snapshot(self, chosen: tf.Tensor) -> None:
+        """Keeps the weights that the chosen members, (members,), have now."""
+        for variable, kept in self.snapshot:
+            kept.assign(tf.where(tf.reshape(chosen, (-1,) + (1,) * (len(kept.shape) - 1)), variable.value, kept))
 
     def _cross_entropy(self, x: tf.Tensor, y: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
         """Cross-entropy and whether the class is right, each (members, batch)."""
@@ -248,77 +294,91 @@ class Trainer:
         losses = tf.reduce_mean(tf.square(self.model(x, training=training) - tf.transpose(y)), axis=1)
         return losses, tf.zeros_like(losses)
 
-    def _weigh(self, l1: tf.Tensor, l2: tf.Tensor) -> tf.Tensor:
-        """The penalty, Σ|w| and Σw² over the penalised weights, (3, members)."""
+    def _weigh(self, strengths: Strengths) -> Tensors:
+        """The penalty, Σ|w| and Σw² over the penalised weights, each (members,)."""
         kernels = [tf.reshape(kernel.value, (self.members, -1)) for kernel in self.model.kernels]
-        absolute = tf.add_n([_totals(tf.abs(kernel)) for kernel in kernels])
-        squared = tf.add_n([_totals(tf.square(kernel)) for kernel in kernels])
-        return tf.stack([l1 * absolute + l2 * squared, absolute, squared])
+        absolute = tf.add_n([_sum_rows(tf.abs(kernel)) for kernel in kernels])
+        squared = tf.add_n([_sum_rows(tf.square(kernel)) for kernel in kernels])
+        penalty = strengths.l1 * absolute + strengths.l2 * squared
+        return {"penalty_value": penalty, "sum_abs_weights": absolute, "sum_squared_weights": squared}
 
-    def _sums(self, x: tf.Tensor, y: tf.Tensor, counted: tf.Tensor) -> tf.Tensor:
-        """Sums of losses and of right answers over the images that count, (2, members)."""
+    def _sum_scores(self, x: tf.Tensor, y: tf.Tensor, counted: tf.Tensor) -> Tensors:
+        """Sums of losses and of right answers over the images that count, each (members,)."""
         losses, right = self._losses(x, y, training=False)
-        return tf.stack([tf.reduce_sum(losses * counted, axis=1), tf.reduce_sum(right * counted, axis=1)])
+        return {"loss": tf.reduce_sum(losses * counted, axis=1), "accuracy": tf.reduce_sum(right * counted, axis=1)}
 
-    def _score_part(self, x: tf.Tensor, y: tf.Tensor, counted: tf.Tensor, l1: tf.Tensor, l2: tf.Tensor) -> tf.Tensor:
-        """`_sums` and `_weigh`, (5, members)."""
-        return tf.concat([self._sums(x, y, counted), self._weigh(l1, l2)], axis=0)
+    def _score_part(
+        self, x: tf.Tensor, y: tf.Tensor, counted: tf.Tensor, strengths: Strengths
+    ) -> tuple[Tensors, Tensors]:
+        """The sums of one part, and what `_weigh` gives."""
+        return self._sum_scores(x, y, counted), self._weigh(strengths)
 
     def _step(
-        self, x: tf.Tensor, y: tf.Tensor, rate: tf.Tensor, l1: tf.Tensor, l2: tf.Tensor, decay: tf.Tensor
+        self, x: tf.Tensor, y: tf.Tensor, rate: tf.Tensor, strengths: Strengths
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """One step of every member: data loss, gradient norm, and whether the total loss is a number."""
         with tf.GradientTape() as tape:
             losses, _ = self._losses(x, y, training=True)
             data_loss = tf.reduce_mean(losses, axis=1)
-            total = data_loss + self._weigh(l1, l2)[0]
+            total = data_loss + self._weigh(strengths)["penalty_value"]
             population = tf.reduce_sum(total)
         gradients = tape.gradient(population, [weight.value for weight in self.weights])
         flat = [tf.reshape(gradient, (self.members, -1)) for gradient in gradients]
-        norm = tf.sqrt(tf.add_n([_totals(tf.square(gradient)) for gradient in flat]))
+        norm = tf.sqrt(tf.add_n([_sum_rows(tf.square(gradient)) for gradient in flat]))
         for kernel in self.model.kernels:
-            shrink = rate * decay
+            shrink = rate * strengths.decay
             kernel.assign(kernel.value * (1 - tf.reshape(shrink, (-1,) + (1,) * (len(kernel.shape) - 1))))
         self.optimizer.learning_rate.assign(rate)
         self.optimizer.apply(gradients, self.weights)
         return data_loss, norm, tf.math.is_finite(total)
 
-    def _epoch(
-        self, x: tf.Tensor, y: tf.Tensor, order: tf.Tensor, rates: tf.Tensor, vx: tf.Tensor, vy: tf.Tensor,
-        counted: tf.Tensor, l1: tf.Tensor, l2: tf.Tensor, decay: tf.Tensor,
-    ) -> tf.Tensor:  # fmt: skip
-        """One epoch of every member, and its validation scores.
+    def _train_epoch(
+        self,
+        train: tuple[tf.Tensor, tf.Tensor],
+        order: tf.Tensor,
+        rates: tf.Tensor,
+        validation: Parts,
+        strengths: Strengths,
+    ) -> Tensors:
+        """One epoch of every member.
 
         Args:
-            x: training images, (n, height, width, channels).
-            y: their labels (n,), or targets (n, q).
+            train: training images, (n, height, width, channels), and their labels (n,) or targets (n, q).
             order: the indices of each step's batch, (steps, batch).
             rates: the learning rate of each step, (steps,).
-            vx: validation images in parts, (parts, images, height, width, channels).
-            vy: theirs, (parts, images) or (parts, images, q).
-            counted: 1 for each image that counts, 0 for what fills the last part up.
-            l1: strengths, (members,).
-            l2: likewise.
-            decay: likewise.
+            validation: what is scored afterwards.
+            strengths: of the penalties.
 
         Returns:
-            Mean data loss, largest gradient norm, whether every total loss was a number, validation loss and
-            accuracy, penalty, Σ|w|, Σw²: (8, members).
+            `MEASURES`, each (members,). The training loss of a member whose total loss was no number in some step
+            is none either.
         """
-        loss, norm, finite = tf.zeros(self.members), tf.zeros(self.members), tf.ones(self.members, tf.bool)
+        train_loss, norm = tf.zeros(self.members), tf.zeros(self.members)
+        finite = tf.ones(self.members, tf.bool)
         for step in tf.range(order.shape[0]):
-            rows = order[step]
-            found = self._step(tf.gather(x, rows), tf.gather(y, rows), rates[step], l1, l2, decay)
-            loss, norm, finite = loss + found[0], tf.maximum(norm, found[1]), finite & found[2]
-        scored = tf.zeros((2, self.members))
-        for part in tf.range(vx.shape[0]):
-            scored += self._sums(vx[part], vy[part], counted[part])
-        scored /= tf.reduce_sum(counted)
-        one = tf.stack([loss / order.shape[0], norm, tf.cast(finite, tf.float32)])
-        return tf.concat([one, scored, self._weigh(l1, l2)], axis=0)
+            x, y = (tf.gather(values, order[step]) for values in train)
+            step_loss, step_norm, step_finite = self._step(x, y, rates[step], strengths)
+            train_loss, norm, finite = train_loss + step_loss, tf.maximum(norm, step_norm), finite & step_finite
+        loss, right = tf.zeros(self.members), tf.zeros(self.members)
+        for part in tf.range(validation.x.shape[0]):
+            sums = self._sum_scores(*(values[part] for values in validation))
+            loss, right = loss + sums["loss"], right + sums["accuracy"]
+        counted = tf.reduce_sum(validation.counted)
+        return {
+            "train_loss": tf.where(finite, train_loss / order.shape[0], np.nan),
+            "gradient_norm": norm,
+            "validation_loss": loss / counted,
+            "validation_accuracy": right / counted,
+            **self._weigh(strengths),
+        }
 
 
-def _totals(x: tf.Tensor) -> tf.Tensor:
+def _fetch(tensors: Tensors) -> Measures:
+    """Measures from where they were computed, in double precision."""
+    return {name: tensor.numpy().astype(np.float64) for name, tensor in tensors.items()}
+
+
+def _sum_rows(x: tf.Tensor) -> tf.Tensor:
     """Sums of (members, n) over n, mostly as a product with ones: XLA adds up a plain sum one by one."""
     members, n = x.shape
     rows = -(-n // 64)
@@ -326,7 +386,7 @@ def _totals(x: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.matmul(tf.ones((members, 1, rows)), x), axis=(1, 2))
 
 
-def _optimizer(settings: OptimizerBase) -> Any:
+def _make_optimizer(settings: OptimizerBase) -> keras.optimizers.Optimizer:
     """Keras's own optimizer; its weight decay is off, since decay is per member here."""
     arguments = dict(settings)
     if settings.kind == "AdamW":
@@ -334,36 +394,18 @@ def _optimizer(settings: OptimizerBase) -> Any:
     return getattr(keras.optimizers, settings.kind)(**arguments)
 
 
-def _parts(data: Arrays) -> tuple[NDArray[Any], ...]:
-    """Data in parts of equal size, the last filled up with images that do not count."""
-    x, y = data
-    size = min(SCORED_AT_ONCE, -(-len(x) // 16) * 16)
-    parts = -(-len(x) // size)
-    rows = np.resize(np.arange(len(x)), parts * size)
-    counted = (np.arange(parts * size) < len(x)).astype(np.float32)
-    images, targets = (values[rows].reshape(parts, size, *values.shape[1:]) for values in (x, y))
-    return images, targets, counted.reshape(parts, size)
-
-
-def _record(
-    population: Population, member: int, counts: Counts, scores: Scores, labelled: bool, seconds: float
-) -> Record:
+def _record(cell: Cell, history: History, member: int, counts: Counts, labelled: bool, seconds: float) -> Record:
     """One member's record; it diverged in the first epoch that is not all numbers."""
-    cell = population.cells[member]
     epochs: list[Epoch] = []
-    trained = slice(scores.ended[member] + 1)
-    for number, (values, finite) in enumerate(
-        zip(scores.epochs[trained, :, member], scores.finite[trained, member], strict=True)
-    ):
-        named = dict(zip(MEASURES, map(float, values), strict=True))
+    for number, measures in enumerate(history.epochs[: history.ended[member] + 1]):
+        values: dict[str, Any] = {name: float(measures[name][member]) for name in MEASURES}
         if number == 0:
-            named |= {"train_loss": None, "gradient_norm": None}  # type: ignore[dict-item]
+            values |= {"train_loss": None, "gradient_norm": None}
         if not labelled:
-            named |= {"validation_accuracy": None}  # type: ignore[dict-item]
-        epoch = Epoch(trial=cell.trial, epoch=number, **named)
-        if not (finite and epoch.finite()):
+            values |= {"validation_accuracy": None}
+        epoch = Epoch(cell.trial, number, **values)
+        if not epoch.finite():
             return record_diverged(cell, counts, epochs, number, seconds)
         epochs.append(epoch)
-    accuracy = float(scores.test[1, member]) if labelled else None
-    test, counted = (float(scores.test[0, member]), accuracy), int(scores.counted[member])
-    return record_completed(cell, counts, epochs, test, seconds, counted)
+    test = float(history.test["loss"][member]), float(history.test["accuracy"][member]) if labelled else None
+    return record_completed(cell, counts, epochs, test, seconds, int(history.counted[member]))
