@@ -12,6 +12,7 @@ from regsearch.errors import DatasetError, DeviceError, ResultsError
 from regsearch.grid import cells as grid
 from regsearch.grid import costs as sizing
 from regsearch.ledger import folder
+from regsearch.runner import Planner
 from regsearch.runner import work as runner_work
 
 pytestmark = pytest.mark.slow
@@ -159,7 +160,7 @@ def test_a_round_in_which_only_one_network_grows_has_jobs_of_that_one_alone():
     spec = parsed()
     shape = datasets.describe(spec)
     cells = [cell for cell in grid.make_cells(spec, "population", shape.content) if cell.architecture.name == "w2"]
-    found = study.Settings().jobs(cells, sizing.measure(spec, shape), spec, "CPU")
+    found = Planner(spec, sizing.measure(spec, shape), study.Settings(), "CPU").plan(cells)
     assert [cell for job in found for cell in job.population.cells] == cells
 
 

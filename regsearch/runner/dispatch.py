@@ -39,12 +39,12 @@ def train(
         RegsearchError: what a worker found that the user must mend, such as a dataset that is not there.
         ClusterError: the scheduler was lost.
     """
-    waiting = deque(todo)
+    waiting, retries = deque(todo), deque[Job]()  # what failed is tried again first
     running: dict[Future[Sequence[Record]], Job] = {}
     while True:
         raise_if_stopped()
-        while waiting and len(running) < workers.ahead():
-            job = waiting.popleft()
+        while (retries or waiting) and len(running) < workers.ahead():
+            job = (retries or waiting).popleft()
             running[workers.submit(work.train, spec, job)] = job
         if not running:
             return
@@ -68,7 +68,7 @@ def train(
                 if parts := _again(job, error):
                     name, first_line = job.population.first.architecture.name, str(error).partition("\n")[0]
                     log.warning("a population of %s failed (%s) and is tried again", name, first_line or repr(error))
-                    waiting.extendleft(reversed(parts))
+                    retries.extend(parts)
                     continue
                 records = [record_failed(cell, reason) for cell in job.population.cells]
             yield [replace(record, attempt=job.attempt, compiled=job.compiled) for record in records]
