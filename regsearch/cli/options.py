@@ -1,7 +1,7 @@
 """What the commands take: the options they share, and those that say how and where a study is trained."""
 
-from collections.abc import Callable
-from functools import partial, wraps
+from collections.abc import Callable, Sequence
+from functools import partial, reduce, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from regsearch.runner import Settings, Shard
 
 PER_GPU = "per-gpu"
+Option = Callable[[Callable[..., None]], Callable[..., None]]
 
 
 class WorkersType(click.ParamType):  # type: ignore[type-arg]
@@ -52,42 +53,31 @@ QUIET = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 XLSX = click.option("--xlsx", is_flag=True, help="Write tables.xlsx too, with a sheet a table.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 
-_HOW = {
-    "workers": click.option(
-        "--workers",
-        type=WorkersType(),
-        default="auto",
-        show_default=True,
-        metavar="TEXT",
-        help="Processes that train: a number, auto (one a core or GPU), per-gpu, or inline (this process).",
-    ),
-    "engine": click.option(
-        "--engine",
-        type=click.Choice(["population", "reference"]),
-        default="population",
-        show_default=True,
-        help="Many networks at once, or one at a time by plain Keras.",
-    ),
-    "device": click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True),
-    "lowering": click.option(
+
+def _choose(name: str, words: Sequence[str], text: str | None = None) -> Option:
+    return click.option(name, type=click.Choice(words), default=words[0], show_default=True, help=text)
+
+
+_PROCESSES = "Processes that train: a number, auto (one a core or GPU), per-gpu, or inline (this process)."
+_HOW = (
+    click.option("--workers", type=WorkersType(), default="auto", show_default=True, metavar="TEXT", help=_PROCESSES),
+    _choose("--engine", ["population", "reference"], "Many networks at once, or one at a time by plain Keras."),
+    _choose("--device", ["auto", "cpu", "gpu"]),
+    _choose(
         "--lowering",
-        type=click.Choice(["auto", "patches", "shifts", "native"]),
-        default="auto",
-        show_default=True,
-        help="How convolutions are computed; auto goes by shapes and device.",
+        ["auto", "patches", "shifts", "native"],
+        "How convolutions are computed; auto goes by shapes and device.",
     ),
-}
-_WHERE = {
-    "cluster": click.option(
-        "--cluster", metavar="ADDRESS", help="Train on the workers of a Dask scheduler, tls://HOST:PORT."
-    ),
-    "tls_ca": click.option("--tls-ca", type=PATH, help="With --cluster: the certificate of the authority."),
-    "tls_cert": click.option("--tls-cert", type=PATH, help="With --cluster: the certificate of this command."),
-    "tls_key": click.option("--tls-key", type=PATH, help="With --cluster: the private key of this command."),
-    "shard": click.option(
-        "--shard", type=ShardType(), metavar="I/N", help="Train the I-th of N parts of the grid, beside the others."
-    ),
-}
+)
+_SHARD = "Train the I-th of N parts of the grid, beside the others."
+_WHERE = (
+    click.option("--cluster", metavar="ADDRESS", help="Train on the workers of a Dask scheduler, tls://HOST:PORT."),
+    click.option("--tls-ca", type=PATH, help="With --cluster: the certificate of the authority."),
+    click.option("--tls-cert", type=PATH, help="With --cluster: the certificate of this command."),
+    click.option("--tls-key", type=PATH, help="With --cluster: the private key of this command."),
+    click.option("--shard", type=ShardType(), metavar="I/N", help=_SHARD),
+)
+_NAMES = ("workers", "engine", "device", "lowering", "cluster", "tls_ca", "tls_cert", "tls_key", "shard")
 
 
 def settings_here(command: Callable[..., None]) -> Callable[..., None]:
@@ -100,61 +90,44 @@ def settings_here(command: Callable[..., None]) -> Callable[..., None]:
 
 def settings_anywhere(command: Callable[..., None]) -> Callable[..., None]:
     """Adds those that name a cluster or a shard, too; see `settings_here`."""
-    return _add(_HOW | _WHERE, command)
+    return _add((*_HOW, *_WHERE), command)
 
 
-def _add(options: dict[str, Any], command: Callable[..., None]) -> Callable[..., None]:
+def _add(options: Sequence[Option], command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def call(*arguments: Any, **named: Any) -> None:
-        chosen = {name: named.pop(name) for name in options}
-        _check(**chosen, fresh=named.get("fresh", False))
+        chosen = {name: named.pop(name) for name in _NAMES if name in named}
+        _check(chosen, named.get("fresh", False))
         command(*arguments, make_settings=partial(_make_settings, **chosen), **named)
 
-    for option in reversed(options.values()):
-        call = option(call)
-    return call
+    return reduce(lambda wrapped, option: option(wrapped), reversed(options), call)
 
 
-def _check(
-    workers: str | int,
-    engine: str,
-    device: str,
-    fresh: bool,
-    cluster: str | None = None,
-    shard: Any = None,
-    **tls: Any,
-) -> None:
+def _check(chosen: dict[str, Any], fresh: bool) -> None:
     """Refuses options that do not go together."""
-    if workers == PER_GPU and device == "cpu":
+    workers, cluster = chosen["workers"], chosen.get("cluster")
+    if workers == PER_GPU and chosen["device"] == "cpu":
         raise click.UsageError("--workers per-gpu does not go with --device cpu.")
-    if workers == PER_GPU and engine == "reference":
+    if workers == PER_GPU and chosen["engine"] == "reference":
         raise click.UsageError("--workers per-gpu does not go with --engine reference, which trains in one process.")
     if cluster and workers != "auto":
         raise click.UsageError("--cluster has workers of its own: leave --workers out.")
-    if not cluster and any(tls.get(name) for name in ("tls_ca", "tls_cert", "tls_key")):
+    if not cluster and any(chosen.get(name) for name in ("tls_ca", "tls_cert", "tls_key")):
         raise click.UsageError("--tls-ca, --tls-cert and --tls-key go with --cluster.")
-    if shard and fresh:
+    if chosen.get("shard") and fresh:
         raise click.UsageError("--fresh would move away what other shards train: leave it out.")
 
 
 def _make_settings(
-    workers: str | int,
-    engine: str,
-    device: str,
-    lowering: str,
-    cluster: str | None = None,
-    tls_ca: Path | None = None,
-    tls_cert: Path | None = None,
-    tls_key: Path | None = None,
-    shard: "Shard | None" = None,
+    workers: str | int, device: str, lowering: str, cluster: str | None = None, **others: Any
 ) -> "Settings":
     from regsearch.runner import Cluster, Settings
 
+    tls = [others.pop(name, None) for name in ("tls_ca", "tls_cert", "tls_key")]
     return Settings(
-        engine=engine,
         workers=workers if isinstance(workers, int) else None,
         device="GPU" if workers == PER_GPU else None if device == "auto" else device.upper(),
         lowering=None if lowering == "auto" else lowering,
-        cluster=Cluster(cluster, tls_ca, tls_cert, tls_key) if cluster else None,
-        shard=shard,
+        cluster=Cluster(cluster, *tls) if cluster else None,
+        **others,
     )

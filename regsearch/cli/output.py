@@ -5,7 +5,7 @@ import math
 import shutil
 import sys
 import textwrap
-from collections.abc import Container, Iterable
+from collections.abc import Container, Hashable, Iterable
 from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,10 +128,7 @@ def describe_plan(plan: "Plan") -> dict[str, Any]:
     rows = [
         {
             **named,
-            "trials": row.trials,
-            "finished": row.finished,
-            "populations": row.populations,
-            "members": row.members,
+            **{name: getattr(row, name) for name in ("trials", "finished", "populations", "members")},
             "memory_bytes": row.memory,
             "train_seconds": row.seconds,
         }
@@ -160,24 +157,18 @@ def print_summary(report: "Results") -> None:
         click.echo("No network has finished yet, or all diverged: there is no best lambda.", err=True)
         return
     axes = [name for name in ("learning_rate", "train_size") if table[name].nunique() > 1]
-    rows = []
-    for row in table.to_dict("records"):
-        best, low, high = (format_number(row[f"best_lambda{end}"]) for end in ("", "_low", "_high"))
-        rows.append(
-            [
-                row["architecture"],
-                row["trainable_weights"],
-                *(row[name] for name in axes),
-                row["penalty"],
-                row["status"],
-                f"{best} ({low} to {high})" if best else f"near {format_number(row['best_grid_lambda'])}",
-                f"{format_number(row['test_loss'])} ({format_number(row['test_loss_at_zero'])})",
-            ]
-        )
+    rows = [[row[name] for name in ("architecture", "trainable_weights", *axes, "penalty", "status")]
+            + [_tell_best(row), f"{format_number(row['test_loss'])} ({format_number(row['test_loss_at_zero'])})"]
+            for row in table.to_dict("records")]  # fmt: skip
     named = [name.replace("_", " ") for name in axes]
     header = ["architecture", "weights", *named, "penalty", "status", "best lambda (95 %)", "test loss (at 0)"]
     print_table(header, rows)
     print_sentences(report.verdict)
+
+
+def _tell_best(row: dict[Hashable, Any]) -> str:
+    best, low, high = (format_number(row[f"best_lambda{end}"]) for end in ("", "_low", "_high"))
+    return f"{best} ({low} to {high})" if best else f"near {format_number(row['best_grid_lambda'])}"
 
 
 def print_studies(studies: "pd.DataFrame") -> None:
@@ -206,15 +197,13 @@ def print_datasets(rows: list[dict[str, Any]]) -> None:
 def print_closing(outcome: "Outcome", results: Path) -> None:
     """Says, on stderr, what a run did and where its results are."""
     done = f"trained {outcome.trained}" if outcome.trained else "nothing was missing, so nothing was trained"
+    tables = f"The tables in {results}/ are written already."
     if outcome.report:
-        said = f"{outcome.total} in the grid: {done}. Results are in {results}/"
+        tables = f"Results are in {results}/"
     elif outcome.untried:
         done = done.replace("nothing was missing", "nothing of this shard was missing")
-        said = (
-            f"{outcome.total} in the grid: {done}. {outcome.untried} are left to other shards, the last of which "
-            f"writes the tables to {results}/. (If all have ended, submit them again: one was stopped, or the "
-            "grid grew.)"
+        tables = (
+            f"{outcome.untried} are left to other shards, the last of which writes the tables to {results}/. "
+            "(If all have ended, submit them again: one was stopped, or the grid grew.)"
         )
-    else:
-        said = f"{outcome.total} in the grid: {done}. The tables in {results}/ are written already."
-    click.echo(said, err=True)
+    click.echo(f"{outcome.total} in the grid: {done}. {tables}", err=True)
