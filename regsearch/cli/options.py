@@ -1,7 +1,7 @@
 """What the commands take: the options they share, and those that say how and where a study is trained."""
 
 from collections.abc import Callable, Sequence
-from functools import partial, reduce, wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +100,10 @@ def _add(options: Sequence[Option], command: Callable[..., None]) -> Callable[..
         _check(chosen, named.get("fresh", False))
         command(*arguments, make_settings=partial(_make_settings, **chosen), **named)
 
-    return reduce(lambda wrapped, option: option(wrapped), reversed(options), call)
+    decorated: Callable[..., None] = call
+    for option in reversed(options):
+        decorated = option(decorated)
+    return decorated
 
 
 def _check(chosen: dict[str, Any], fresh: bool) -> None:
