@@ -105,8 +105,8 @@ class Piecewise(ScheduleBase):
 
     kind: ClassVar[str] = "piecewise"
 
-    boundaries: Annotated[tuple[Positive, ...], NonEmpty, AfterValidator(_rising)]
-    factors: Annotated[tuple[Rate, ...], NonEmpty]
+    boundaries: Annotated[NonEmpty[Positive], AfterValidator(_rising)]
+    factors: NonEmpty[Rate]
 
     @model_validator(mode="after")
     def _one_factor_more(self) -> Self:
