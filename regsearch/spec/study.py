@@ -10,19 +10,7 @@ from regsearch.spec.datasets import Dataset
 from regsearch.spec.layers import Layers, Penalised
 from regsearch.spec.optimizers import Optimizer, Schedule
 from regsearch.spec.penalties import Penalty
-from regsearch.spec.values import (
-    Distinct,
-    Flag,
-    Name,
-    Whole,
-    NonEmpty,
-    Number,
-    Positive,
-    Rate,
-    Section,
-    unknown,
-    wrong,
-)
+from regsearch.spec.values import Distinct, Flag, Name, NonEmpty, Number, Positive, Rate, Section, Whole, wrong
 from regsearch.spec.yaml import Document, Location, describe, dump
 
 MAX_TRIALS = 100_000
@@ -91,9 +79,10 @@ Lambda = Annotated[
     AfterValidator(_single_precision),
     WithJsonSchema({"anyOf": [{"const": 0}, {"type": "number", "minimum": SMALLEST_LAMBDA, "maximum": 1e9}]}),
 ]
+_LAMBDAS = "a list of lambdas, or {from: 1e-5, to: 1, per_decade: 2, zero: true}"
 Lambdas = Annotated[
     Annotated[LambdaRange, Tag(":range")] | Annotated[Distinct[Lambda], Tag(":list")],
-    Discriminator(_lambda_kind, **unknown("a list of lambdas, or {from: 1e-5, to: 1, per_decade: 2, zero: true}")),
+    Discriminator(_lambda_kind, "regsearch", "expected {expected}", {"expected": _LAMBDAS}),
 ]
 
 

@@ -31,12 +31,6 @@ def wrong(expected: str, got: str | None = None) -> PydanticCustomError:
     return PydanticCustomError("regsearch", "expected {expected}", context)
 
 
-def unknown(expected: str) -> Any:
-    """The same error where pydantic is to choose between several things, and the value is none of them."""
-    message, context = "expected {expected}", {"expected": expected}
-    return {"custom_error_type": "regsearch", "custom_error_message": message, "custom_error_context": context}
-
-
 class Named(Section):
     """One of several things chosen by name: `Name` alone, or `Name: {argument: value}`."""
 
@@ -102,7 +96,10 @@ def one_of(kind: str, choices: Mapping[str, type[Named]], example: str) -> GetPy
 
     def generate(_: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         schemas = {name: handler.generate_schema(choice) for name, choice in choices.items()}
-        return core_schema.tagged_union_schema(schemas, _name_of, **unknown(expected))
+        return core_schema.tagged_union_schema(
+            schemas, _name_of, custom_error_type="regsearch", custom_error_message="expected {expected}",
+            custom_error_context={"expected": expected},
+        )  # fmt: skip
 
     return GetPydanticSchema(generate)
 
