@@ -1,7 +1,8 @@
 """A spec's dataset, whichever it is: what it holds, held against what the spec asks, and its images."""
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from regsearch.data import archives, images, npz, planted
@@ -124,9 +125,7 @@ def _find_path(dataset: Dataset) -> Path | None:
 
 
 def _expand(path: str) -> Path:
-    with suppress(RuntimeError):  # no such user
-        return Path(path).expanduser()
-    return Path(path)
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - leaves the name of no user as it is
 
 
 @contextmanager

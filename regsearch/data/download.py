@@ -36,17 +36,15 @@ class File:
     in_keras: tuple[str, ...]
 
 
-_GOOGLE = "https://storage.googleapis.com/tensorflow/tf-keras-datasets"
-_TORONTO = "https://www.cs.toronto.edu/~kriz"
-
-
 def _google(name: str, checksum: str, in_keras: str = "") -> File:
-    return File(name, f"{_GOOGLE}/{name}", checksum, (f"{in_keras}{name}",))
+    url = f"https://storage.googleapis.com/tensorflow/tf-keras-datasets/{name}"
+    return File(name, url, checksum, (f"{in_keras}{name}",))
 
 
 def _cifar(number: int, python: str, sha256: str) -> File:
     name, in_keras = f"cifar-{number}-python.tar.gz", f"cifar-{number}-{python}"
-    return File(name, f"{_TORONTO}/{name}", f"sha256:{sha256}", (f"{in_keras}-target_archive", f"{in_keras}.tar.gz"))
+    url = f"https://www.cs.toronto.edu/~kriz/{name}"
+    return File(name, url, f"sha256:{sha256}", (f"{in_keras}-target_archive", f"{in_keras}.tar.gz"))
 
 
 FILES: dict[str, tuple[File, ...]] = {
@@ -138,6 +136,7 @@ def _download(dataset: str, file: File, watch: Watch | None) -> Path:
     expected = f"the dataset {dataset} from the cache ({folder}) or by download of {file.url}"
     whole = f"the folder of its {len(FILES[dataset])} files" if len(FILES[dataset]) > 1 else "the file"
     elsewhere = f"download it elsewhere and name {whole} by dataset.path"
+    cut_short = "a download that was cut short. Run the same command again"
     headers = {"Accept-Encoding": "identity"}  # else a .gz might be unpacked on its way
     bar = _Bar(file.name, watch)
     downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=BYTES_AT_ONCE, headers=headers)
@@ -150,22 +149,20 @@ def _download(dataset: str, file: File, watch: Watch | None) -> Path:
                 rest.unlink()
             return Path(pooch.retrieve(file.url, file.checksum, file.name, folder, downloader=downloader))
     except requests.HTTPError as error:
-        got = f"{error.response.status_code} {error.response.reason} from the server. Try later, or {elsewhere}"
+        got = f"{error.response.status_code} {error.response.reason} from the server. Try later"
     except requests.Timeout:
-        got = f"no answer in time. Check the network, or {elsewhere}"
+        got = "no answer in time. Check the network"
+    except requests.exceptions.ChunkedEncodingError:
+        got = cut_short
     except requests.RequestException as error:
-        if bar.done or isinstance(error, requests.exceptions.ChunkedEncodingError):
-            got = f"a download that was cut short. Run the same command again, or {elsewhere}"
-        else:
-            got = f"no connection ({_word_cause(error)}). Check the network, or {elsewhere}"
+        got = cut_short if bar.done else f"no connection ({_word_cause(error)}). Check the network"
     except ValueError:
-        got = (
-            f"a file with another checksum than {file.checksum}: damaged on its way, or changed. It was thrown away. "
-        )
-        got += f"Run the same command again, or {elsewhere}"
+        got = f"a file with another checksum than {file.checksum}: damaged on its way, or changed. It was thrown away"
+        got += ". Run the same command again"
     except OSError as error:
-        got = f"{error.strerror or error}. Make room, or name a folder that can be written in ${CACHE_VARIABLE}"
-    raise UnusableError(expected, got)
+        got = f"{error.strerror or error}. Make room"
+        elsewhere = f"name a folder that can be written in ${CACHE_VARIABLE}"
+    raise UnusableError(expected, f"{got}, or {elsewhere}")
 
 
 def _word_cause(error: BaseException) -> str:

@@ -19,7 +19,7 @@ _SECTIONS: dict[str, type[Section]] = {
     ":range": study.LambdaRange, "training": study.Training, "early_stopping": study.EarlyStopping,
     **LAYERS, **OPTIMIZERS, **PENALTIES, **SCHEDULES,
 }  # fmt: skip
-"""The parts of a spec by the key, or the name of a choice, that they stand under; see `_is_tag`."""
+"""The parts of a spec by the key, or the name of a choice, that they stand under."""
 _EXPECTED = {
     "int_type": "a whole number",
     "float_type": "a number",
@@ -27,9 +27,6 @@ _EXPECTED = {
     "string_type": "text",
     "finite_number": "a finite number",
     "model_type": "a mapping of keys to values",
-    "model_attributes_type": "a mapping of keys to values",
-}
-_BOUNDS = {
     "greater_than": "a number above {gt:g}",
     "greater_than_equal": "a number of at least {ge:g}",
     "less_than": "a number below {lt:g}",
@@ -39,13 +36,8 @@ _BOUNDS = {
 
 def list_problems(error: ValidationError) -> list[Problem]:
     """All that is wrong with a spec, as `expected …, got …`, at places of the file."""
-    details = error.errors()
-    return [(tuple(step for step in detail["loc"] if not _is_tag(step)), _describe(detail)) for detail in details]
-
-
-def _is_tag(step: str | int) -> bool:
-    """Whether a step of pydantic's locations only tells which of several models was chosen, and is in no file."""
-    return isinstance(step, str) and step.startswith(":")
+    # A step with a colon only tells which of several models pydantic chose, and is in no file.
+    return [(tuple(s for s in detail["loc"] if not str(s).startswith(":")), _describe(detail)) for detail in error.errors()]
 
 
 def _describe(error: ErrorDetails) -> str:
@@ -58,10 +50,8 @@ def _describe(error: ErrorDetails) -> str:
         return f"expected {context['expected']}, got {context.get('got') or _shown(error['input'])}"
     if kind == "literal_error":
         expected = f"one of {context['expected']}".replace("'", "")
-    elif kind in _BOUNDS:
-        expected = _BOUNDS[kind].format(**context)
     else:
-        expected = _EXPECTED.get(kind, error["msg"].removeprefix("Input should be "))
+        expected = _EXPECTED[kind].format(**context)
     return f"expected {expected}, got {_shown(error['input'])}"
 
 
@@ -76,16 +66,11 @@ def _unknown_key(location: Location) -> str:
     """Names the keys that the section takes, and the section that takes this key."""
     key, section = str(location[-1]), _section(location)
     known = list(section.fields_by_key())
-    others = [
-        name.lstrip(":")
-        for name, other in _SECTIONS.items()
-        if other.__base__ is section.__base__ and key in other.fields_by_key()
-    ]
-    hint = ""
+    siblings = {name: other for name, other in _SECTIONS.items() if other.__base__ is section.__base__}
+    others = [name.lstrip(":") for name, other in siblings.items() if key in other.fields_by_key()]
+    hint = f" (a key of {', '.join(others)})" if others else ""
     if close := get_close_matches(key, known, n=1):
         hint = f" (did you mean {close[0]!r}?)"
-    elif others:
-        hint = f" (a key of {', '.join(others)})"
     taken = f"one of the keys {', '.join(known)}" if known else "no arguments"
     return f"expected {taken}, got the unknown key {key!r}{hint}"
 
