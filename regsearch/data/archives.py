@@ -4,7 +4,6 @@ import gzip
 import pickle
 import tarfile
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -79,15 +78,9 @@ def read_fashion_mnist(paths: Sequence[Path]) -> tuple[Pair, Pair]:
 
 
 def read_cifar(paths: Sequence[Path], train: Sequence[str], test: str, labels: bytes) -> tuple[Pair, Pair]:
-    """Batches of training data and one of test data, pickled, in one tar archive.
+    """The named batches of a tar archive, each pickled, with the labels under a key; images lie channel by channel.
 
-    The archive is read once from start to end and never unpacked to disk. Its images are kept channel by channel.
-
-    Args:
-        paths: the archive's alone.
-        train: the batches' names in the archive.
-        test: the batch's name.
-        labels: the key of a batch's labels.
+    The archive is read once from start to end and never unpacked to disk.
     """
     batches = {}
     with tarfile.open(paths[0], "r|gz") as archive:
@@ -100,18 +93,15 @@ def read_cifar(paths: Sequence[Path], train: Sequence[str], test: str, labels: b
     return (np.concatenate(images), np.concatenate(answers)), batches[test]
 
 
-_CIFAR10 = "cifar-10-batches-py"
+_TEN, _HUNDRED = "cifar-10-batches-py", "cifar-100-python"
 READERS: dict[str, Callable[[Sequence[Path]], tuple[Pair, Pair]]] = {
     "mnist": read_mnist,
     "fashion_mnist": read_fashion_mnist,
-    "cifar10": partial(
-        read_cifar, train=[f"{_CIFAR10}/data_batch_{n}" for n in range(1, 6)], test=f"{_CIFAR10}/test_batch",
-        labels=b"labels",
+    "cifar10": lambda paths: read_cifar(
+        paths, [f"{_TEN}/data_batch_{n}" for n in range(1, 6)], f"{_TEN}/test_batch", b"labels"
     ),
-    "cifar100": partial(
-        read_cifar, train=["cifar-100-python/train"], test="cifar-100-python/test", labels=b"fine_labels"
-    ),
-}  # fmt: skip
+    "cifar100": lambda paths: read_cifar(paths, [f"{_HUNDRED}/train"], f"{_HUNDRED}/test", b"fine_labels"),
+}
 
 
 def _read_idx(path: Path) -> NDArray[np.uint8]:

@@ -5,6 +5,7 @@ Every file is known by its checksum, wherever it lies, so that a damaged one is 
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,8 +93,8 @@ def check(dataset: str, path: Path) -> list[Path]:
     files = FILES[dataset]
     paths = [path] if len(files) == 1 else [path / file.name for file in files]
     if len(files) > 1 and not path.is_dir():
-        names = ", ".join(file.name for file in files)
-        raise UnusableError(f"the folder of {names}", "a file" if path.exists() else "nothing there")
+        expected = f"the folder of {', '.join(file.name for file in files)}"
+        raise UnusableError(expected, "a file" if path.exists() else "nothing there")
     for file, place in zip(files, paths, strict=True):
         if not place.is_file():  # to open a pipe would wait for its writer
             kind = "nothing there" if not place.exists() else "a folder" if place.is_dir() else "no regular file"
@@ -112,11 +113,9 @@ def _find(dataset: str, file: File) -> Path | None:
     """Where this machine has a file already, whole."""
     keras = Path(os.environ.get("KERAS_HOME") or Path("~", ".keras")).expanduser() / "datasets"
     for path in (find_cache() / dataset / file.name, *(keras / name for name in file.in_keras)):
-        try:
+        with suppress(OSError):  # a file that cannot be read is as good as none
             if path.is_file() and _is_whole(path, file):
                 return path
-        except OSError:  # a file that cannot be read is as good as none
-            continue
     return None
 
 
@@ -132,10 +131,10 @@ def _download(dataset: str, file: File, watch: Watch | None) -> Path:
     from filelock import FileLock
 
     pooch.get_logger().setLevel("WARNING")
-    folder = find_cache() / dataset
+    folder, count = find_cache() / dataset, len(FILES[dataset])
     expected = f"the dataset {dataset} from the cache ({folder}) or by download of {file.url}"
-    whole = f"the folder of its {len(FILES[dataset])} files" if len(FILES[dataset]) > 1 else "the file"
-    elsewhere = f"download it elsewhere and name {whole} by dataset.path"
+    named = f"the folder of its {count} files" if count > 1 else "the file"
+    elsewhere = f"download it elsewhere and name {named} by dataset.path"
     cut_short = "a download that was cut short. Run the same command again"
     headers = {"Accept-Encoding": "identity"}  # else a .gz might be unpacked on its way
     bar = _Bar(file.name, watch)
@@ -189,5 +188,4 @@ class _Bar:
         self.done = 0 if self.total else self.done
 
     def close(self) -> None:
-        """The file is here."""
         self.watch(self.name, self.done, self.done)

@@ -21,6 +21,8 @@ _SECTIONS: dict[str, type[Section]] = {
 }  # fmt: skip
 """The parts of a spec by the key, or the name of a choice, that they stand under."""
 _EXPECTED = {
+    "regsearch": "{expected}",
+    "literal_error": "one of {expected}",
     "int_type": "a whole number",
     "float_type": "a number",
     "bool_type": "true or false",
@@ -37,7 +39,8 @@ _EXPECTED = {
 def list_problems(error: ValidationError) -> list[Problem]:
     """All that is wrong with a spec, as `expected …, got …`, at places of the file."""
     # A step with a colon only tells which of several models pydantic chose, and is in no file.
-    return [(tuple(s for s in detail["loc"] if not str(s).startswith(":")), _describe(detail)) for detail in error.errors()]
+    details = error.errors()
+    return [(tuple(s for s in detail["loc"] if not str(s).startswith(":")), _describe(detail)) for detail in details]
 
 
 def _describe(error: ErrorDetails) -> str:
@@ -46,17 +49,13 @@ def _describe(error: ErrorDetails) -> str:
         return _missing_key(error["loc"])
     if kind == "extra_forbidden":
         return _unknown_key(error["loc"])
-    if kind == "regsearch":
-        return f"expected {context['expected']}, got {context.get('got') or _shown(error['input'])}"
+    expected = _EXPECTED[kind].format(**context)
     if kind == "literal_error":
-        expected = f"one of {context['expected']}".replace("'", "")
-    else:
-        expected = _EXPECTED[kind].format(**context)
-    return f"expected {expected}, got {_shown(error['input'])}"
+        expected = expected.replace("'", "")
+    return f"expected {expected}, got {context.get('got') or _shown(error['input'])}"
 
 
 def _missing_key(location: Location) -> str:
-    """Says what the key is for, too."""
     key = location[-1]
     about = _section(location).fields_by_key()[str(key)].description
     return f"expected the key {key!r}, got nothing: it is required" + (f" ({about.rstrip('.')})" if about else "")

@@ -13,7 +13,6 @@ from regsearch.spec.penalties import Penalty
 from regsearch.spec.values import Distinct, Flag, Name, NonEmpty, Number, Positive, Rate, Section, Whole, wrong
 from regsearch.spec.yaml import Document, Location, describe, dump
 
-MAX_TRIALS = 100_000
 SMALLEST_LAMBDA = 1e-30
 
 
@@ -114,7 +113,7 @@ class Grid(Section):
     """Several learning rates, in place of the optimizer's."""
     train_sizes: Distinct[Positive] | None = None
     """Several numbers of training images, in place of dataset.train."""
-    max_trials: Positive = MAX_TRIALS
+    max_trials: Positive = 100_000
     """A larger grid is refused."""
     extend: Annotated[Whole, Field(le=30)] = 0
     """How many decades the lambdas may grow beyond an edge where an optimum sits; 0: none."""

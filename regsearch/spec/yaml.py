@@ -54,9 +54,7 @@ class Document:
 def describe(problem: Problem) -> str:
     """`location: message`, the location `("grid", "lambdas", 2)` written `grid.lambdas[2]`."""
     location, message = problem
-    text = ""
-    for step in location:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location).removeprefix(".")
     return f"{text}: {message}" if text else message
 
 
@@ -191,5 +189,4 @@ def _resolve_scalar(node: yaml.ScalarNode) -> bool | int | float | str | None:
 
 
 def _line(part: Any) -> int:
-    """The line that an event or a node of PyYAML's starts on."""
     return int(part.start_mark.line) + 1
