@@ -6,8 +6,8 @@ Every file is known by its checksum, wherever it lies, so that a damaged one is 
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from regsearch.data.kinds import UnusableError
 from regsearch.data.memory import hash_file, stamp
@@ -20,16 +20,8 @@ Watch = Callable[[str, int, int], None]
 """Called while a file comes: its name, the bytes that are here and all its bytes (0 while that is unknown)."""
 
 
-@dataclass(frozen=True)
-class File:
-    """One file of a dataset.
-
-    Attributes:
-        name: in the cache.
-        url: where it comes from.
-        checksum: its algorithm and digest, `sha256:…`.
-        in_keras: where Keras's place cache may have it already.
-    """
+class File(NamedTuple):
+    """One file of a dataset: its name in the cache, and its names in Keras's; the checksum as `sha256:…`."""
 
     name: str
     url: str

@@ -63,7 +63,6 @@ def _read(path: Path) -> Images:
 
 
 def _read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], str]:
-    """The file's arrays that have a known name, and the names of all."""
     try:
         with path.open("rb") as stream:
             file = np.load(stream, allow_pickle=False)

@@ -106,11 +106,8 @@ class Planted(DatasetBase):
         return value
 
 
-DATASETS: dict[str, type[DatasetBase]] = {
-    name: model
-    for model in (Digits, Downloaded, Npz, ImageFolder, Planted)
-    for name in get_args(model.model_fields["name"].annotation)
-}
+_MODELS: tuple[type[DatasetBase], ...] = (Digits, Downloaded, Npz, ImageFolder, Planted)
+DATASETS = {name: model for model in _MODELS for name in get_args(model.model_fields["name"].annotation)}
 """The models by the names of the datasets."""
 
 
@@ -118,17 +115,16 @@ class _Unnamed(DatasetBase, extra="ignore"):
     """A dataset without a right name, whose other mistakes are told all the same."""
 
 
-def _tag(dataset: object) -> str:
-    return f":{dataset.get('name') if isinstance(dataset, dict) else getattr(dataset, 'name', None)}"
-
-
 def _choose_by_name(_: object, handler: GetCoreSchemaHandler) -> CoreSchema:
     models = {f":{name}": handler.generate_schema(model) for name, model in DATASETS.items()}
 
-    def check_name(dataset: object) -> object:
-        return dataset if _tag(dataset) in models else _Unnamed.model_validate(dataset)
+    def tag(dataset: object) -> str:
+        return f":{dataset.get('name') if isinstance(dataset, dict) else getattr(dataset, 'name', None)}"
 
-    return core_schema.no_info_before_validator_function(check_name, core_schema.tagged_union_schema(models, _tag))
+    def check_name(dataset: object) -> object:
+        return dataset if tag(dataset) in models else _Unnamed.model_validate(dataset)
+
+    return core_schema.no_info_before_validator_function(check_name, core_schema.tagged_union_schema(models, tag))
 
 
 Dataset = Annotated[Digits | Downloaded | Npz | ImageFolder | Planted, GetPydanticSchema(_choose_by_name)]

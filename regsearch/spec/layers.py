@@ -38,10 +38,6 @@ class LayerBase(Named):
         values: dict[str, Any] = dict(self)
         return {k: v.resolve(width, classes) if isinstance(v, Count) else v for k, v in values.items()}
 
-    def counts(self) -> tuple[Count, ...]:
-        """The sizes that may follow the width."""
-        return tuple(value for _, value in self if isinstance(value, Count))
-
     @classmethod
     def penalised(cls, which: Penalised) -> tuple[str, ...]:
         """Keras's attributes of the kernels that the penalty is over."""
@@ -190,10 +186,6 @@ class Residual(LayerBase):
         """`Residual: [layers]`."""
         whole = handler.resolve_ref_schema(handler(core))
         return {"description": whole["description"], **cls.under_kind(whole["properties"][":layers"])}
-
-    def counts(self) -> tuple[Count, ...]:
-        """The sizes that may follow the width, of the layers inside."""
-        return tuple(count for layer in self.layers for count in layer.counts())
 
 
 LAYERS: dict[str, type[LayerBase]] = {

@@ -168,9 +168,8 @@ class Training(Section):
     def factors(self, train_size: int, epoch: int) -> list[float]:
         """What the learning rate is multiplied with in each step of an epoch, counted from 1."""
         steps = self.steps(train_size)
-        if self.schedule is None:
-            return [1.0] * steps
-        return [self.schedule.factor(step, steps, self.epochs) for step in range((epoch - 1) * steps, epoch * steps)]
+        factor = self.schedule.factor if self.schedule else lambda *_: 1.0
+        return [factor(step, steps, self.epochs) for step in range((epoch - 1) * steps, epoch * steps)]
 
     def largest_and_mean_factor(self) -> tuple[float, float]:
         """The largest of all these factors, and their mean."""

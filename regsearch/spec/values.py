@@ -85,13 +85,7 @@ def _name_of(value: object) -> str | None:
 
 
 def one_of(kind: str, choices: Mapping[str, type[Named]], example: str) -> GetPydanticSchema:
-    """The annotation of a field that takes one of several things by name.
-
-    Args:
-        kind: of thing, for messages.
-        choices: by name.
-        example: of how they are written.
-    """
+    """The annotation of a field that takes one of these choices by its name; kind and example are for messages."""
     expected = f"{kind}, one of {', '.join(choices)}, written {example}"
 
     def generate(_: object, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -146,7 +140,6 @@ Distinct = Annotated[NonEmpty[Item], AfterValidator(_no_repeats), Field(json_sch
 
 
 def _pair(value: object) -> object:
-    """A number for both directions, or [height, width], as Keras takes them."""
     if type(value) is int:
         return value, value
     if not isinstance(value, list | tuple) or len(value) != 2:
@@ -155,7 +148,6 @@ def _pair(value: object) -> object:
 
 
 def _margins(value: object) -> object:
-    """As Keras takes padding: one number all round, [height, width], or [[top, bottom], [left, right]]."""
     sides = value if isinstance(value, list | tuple) else (value, value)
     pairs = tuple(tuple(side) if isinstance(side, list | tuple) else (side, side) for side in sides)
     whole = all(type(margin) is int and 0 <= margin < 2**31 for pair in pairs for margin in pair)
