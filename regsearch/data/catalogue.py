@@ -87,16 +87,15 @@ def load(spec: Spec, watch: Watch | None = None) -> Images | None:
     Raises:
         DatasetError: it cannot be had.
     """
+    dataset = spec.dataset
     with _errors_of(spec):
-        match spec.dataset:
-            case Planted():
-                return None
-            case Npz(path=path):
-                return npz.load(_expand(path))
-            case ImageFolder(path=path, size=size, color=color):
-                return images.load(_expand(path), size, color)
-            case dataset:
-                return archives.load(dataset.name, _find_path(dataset), watch)
+        if isinstance(dataset, Planted):
+            return None
+        if isinstance(dataset, Npz):
+            return npz.load(_expand(dataset.path))
+        if isinstance(dataset, ImageFolder):
+            return images.load(_expand(dataset.path), dataset.size, dataset.color)
+        return archives.load(dataset.name, _find_path(dataset), watch)
 
 
 def resolve_path(spec: Spec) -> Spec:
@@ -108,13 +107,12 @@ def resolve_path(spec: Spec) -> Spec:
 
 
 def _describe(dataset: Dataset) -> Facts:
-    match dataset:
-        case Planted(exponent=exponent):
-            return planted.describe(exponent)
-        case Npz(path=path):
-            return npz.describe(_expand(path))
-        case ImageFolder(path=path, size=size, color=color):
-            return images.describe(_expand(path), size, color)
+    if isinstance(dataset, Planted):
+        return planted.describe(dataset.exponent)
+    if isinstance(dataset, Npz):
+        return npz.describe(_expand(dataset.path))
+    if isinstance(dataset, ImageFolder):
+        return images.describe(_expand(dataset.path), dataset.size, dataset.color)
     return archives.describe(dataset.name, _find_path(dataset))
 
 

@@ -69,7 +69,7 @@ def _take(data: Kept, rows: Rows) -> Arrays:
 
 
 def _standardise(fitted_on: NDArray[np.float32], parts: list[NDArray[np.float32]]) -> None:
-    """Takes each channel's mean and deviation over some images out of all parts, in place; a constant stays 0."""
+    """Takes each channel's mean and deviation in `fitted_on` out of all parts; of a constant, only the mean."""
     axes = (0, 1, 2)
     mean = fitted_on.mean(axis=axes, dtype=np.float64)
     chunks = (fitted_on[first : first + AT_ONCE] for first in range(0, len(fitted_on), AT_ONCE))
