@@ -117,9 +117,7 @@ def _describe(dataset: Dataset) -> Facts:
 
 
 def _find_path(dataset: Dataset) -> Path | None:
-    if isinstance(dataset, Digits | Planted) or dataset.path is None:
-        return None
-    return _expand(dataset.path)
+    return None if isinstance(dataset, Digits | Planted) or dataset.path is None else _expand(dataset.path)
 
 
 def _expand(path: str) -> Path:

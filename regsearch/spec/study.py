@@ -173,7 +173,7 @@ class Training(Section):
 
     def largest_and_mean_factor(self) -> tuple[float, float]:
         """The largest of all these factors, and their mean."""
-        return (self.schedule.largest(), self.schedule.mean(self.epochs)) if self.schedule else (1.0, 1.0)
+        return self.schedule.largest_and_mean(self.epochs) if self.schedule else (1.0, 1.0)
 
 
 class Spec(Section, json_schema_extra={"oneOf": [{"required": ["architecture"]}, {"required": ["architectures"]}]}):

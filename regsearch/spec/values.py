@@ -27,8 +27,7 @@ class Section(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=T
 
 def wrong(expected: str, got: str | None = None) -> PydanticCustomError:
     """The error of a validator: what was expected here; `got` replaces the value itself in the message."""
-    context = {"expected": expected} if got is None else {"expected": expected, "got": got}
-    return PydanticCustomError("regsearch", "expected {expected}", context)
+    return PydanticCustomError("regsearch", "expected {expected}", {"expected": expected, "got": got})
 
 
 class Named(Section):
@@ -68,12 +67,8 @@ class Named(Section):
     @classmethod
     def under_kind(cls, value: dict[str, Any]) -> dict[str, Any]:
         """The JSON Schema of `Name: value`, from that of the value."""
-        return {
-            "type": "object",
-            "properties": {cls.kind: value},
-            "required": [cls.kind],
-            "additionalProperties": False,
-        }
+        about = {"type": "object", "required": [cls.kind], "additionalProperties": False}
+        return about | {"properties": {cls.kind: value}}
 
 
 def _name_of(value: object) -> str | None:
