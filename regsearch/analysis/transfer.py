@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from regsearch.analysis.curves import Architecture, Curve
-from regsearch.analysis.optimum import find_minima
+from regsearch.analysis.optimum import Floats, find_minima
 
 COLUMNS = [
     "penalty", "tuned_on", "used_on", "rule", "lambda", "test_loss", "regret", "learning_rate", "train_size",
@@ -20,8 +20,6 @@ COLUMNS = [
 ]  # fmt: skip
 RULES = ("same", "inverse", "fitted")
 MOST_SPLITS = 20
-
-Floats = NDArray[np.float64]
 
 
 def measure_transfer(curves: list[Curve]) -> pd.DataFrame:

@@ -1,17 +1,15 @@
 """How much of the loss the penalty is, and how the sums it is made of grow with the weights."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from regsearch.analysis import ENDS
 from regsearch.report.figures.canvas import Floats, make_figure, set_number_ticks, set_weights_axis
 from regsearch.report.figures.palette import BLUE, GREY, RED
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SUMS = {"sum_abs_weights": "Σ|w|", "sum_squared_weights": "Σw²"}
 STYLES: dict[str, dict[str, Any]] = {
@@ -21,8 +19,7 @@ STYLES: dict[str, dict[str, Any]] = {
 WORDS = {"start": "before training", "end": "after training"}
 
 
-@dataclass(frozen=True)
-class Points:
+class Points(NamedTuple):
     """Measures by penalised weights.
 
     Attributes:
@@ -71,10 +68,9 @@ def _title(table: pd.DataFrame) -> str:
     return f"at its best lambda the penalty ends as {spread} of the loss"
 
 
-def draw(points: Points, title: str) -> "Figure":
+def draw(points: Points, title: str) -> Figure:
     """Draws a panel for the share and one for each sum."""
-    width, height = 9.6, 3.6
-    drawn, ((first, *others),) = make_figure(width, height, title, 1, 1 + len(SUMS))
+    drawn, ((first, *others),) = make_figure(9.6, 3.6, title, 1, 1 + len(SUMS))
     drawn.subplots_adjust(left=0.06, right=0.985, top=0.8, bottom=0.235, wspace=0.25)
     for end in ENDS:
         first.plot(points.weights, points.shares[end], label=WORDS[end], **STYLES[end])
@@ -82,8 +78,8 @@ def draw(points: Points, title: str) -> "Figure":
     first.set_ylim(0, max(1.0, 1.12 * np.nanmax([0.0, *points.shares["start"], *points.shares["end"]])))
     first.set_title("penalty / (penalty + validation loss)", loc="left")
     first.set_ylabel("share of the loss (%)")
-    for place, (sum_name, symbol) in zip(others, SUMS.items(), strict=True):
-        _draw_sum(place, points, sum_name, symbol)
+    for place, name in zip(others, SUMS, strict=True):
+        _draw_sum(place, points, name)
     for place in (first, *others):
         place.grid(axis="y")
         place.set_xlabel("penalised weights N (log scale)")
@@ -94,18 +90,16 @@ def draw(points: Points, title: str) -> "Figure":
     return drawn
 
 
-def _draw_sum(axes: Any, points: Points, name: str, symbol: str) -> None:
+def _draw_sum(axes: Axes, points: Points, name: str) -> None:
     axes.set_yscale("log")
     set_weights_axis(axes, points.weights, room=6)
-    parts = []
-    for end in ENDS:
-        values = np.where(points.sums[name][end] > 0, points.sums[name][end], np.nan)
-        axes.plot(points.weights, values, **STYLES[end])
-        if not np.isnan(points.exponents[name][end]):
-            parts.append(f"$N^{{{points.exponents[name][end]:.2f}}}$ {WORDS[end].split()[0]}")
-    start = points.sums[name]["start"]
+    symbol, sums, parts = SUMS[name], points.sums[name], []
+    for end, exponent in points.exponents[name].items():
+        axes.plot(points.weights, np.where(sums[end] > 0, sums[end], np.nan), **STYLES[end])
+        if not np.isnan(exponent):
+            parts.append(f"$N^{{{exponent:.2f}}}$ {WORDS[end].split()[0]}")
     low, high = axes.get_ylim()
-    guide = start[0] * points.weights / points.weights[0]
+    guide = sums["start"][0] * points.weights / points.weights[0]
     axes.plot(points.weights, guide, color=GREY, linestyle=":", linewidth=1)
     top = max(high, float(guide[-1]) * 1.3) if np.isfinite(guide).all() else high
     axes.set_ylim(low, top)
