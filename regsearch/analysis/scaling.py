@@ -83,18 +83,18 @@ def judge(low: float, high: float) -> str:
 
 def _rows(best: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for (penalty, rate), group in best.groupby(["penalty", "learning_rate"], sort=True):
-        key = {"penalty": penalty, "learning_rate": rate}
-        sizes = sorted(group["train_size"].unique())
-        for size in sizes:
-            for name in AGAINST:
-                if line := fit_line(group[group["train_size"] == size], name):
-                    yield {**key, "train_size": size, "against": name, **_row(line, 1)}
-        if len(sizes) > 1:
-            for name in AGAINST:
-                if line := fit_line(group, name, "train_size"):
-                    yield {**key, "against": name, **_row(line, 1)}
-            if line := fit_line(group, "penalised_weights", "train_size"):
-                yield {**key, "against": "train_size", **_row(line, 2)}
+        by_size = list(group.groupby("train_size", sort=True))
+        fits: list[tuple[dict[str, Any], Line | None, int]] = [
+            ({"train_size": size, "against": name}, fit_line(rows, name), 1)
+            for size, rows in by_size
+            for name in AGAINST
+        ]
+        if len(by_size) > 1:
+            fits += [({"against": name}, fit_line(group, name, "train_size"), 1) for name in AGAINST]
+            fits.append(({"against": "train_size"}, fit_line(group, "penalised_weights", "train_size"), 2))
+        for key, line, term in fits:
+            if line:
+                yield {"penalty": penalty, "learning_rate": rate, **key, **_row(line, term)}
 
 
 def _row(line: Line, term: int) -> dict[str, Any]:

@@ -69,11 +69,11 @@ def write(folder: Path, xlsx: bool = False) -> Overview:
 
 def _make_table(studies: dict[str, Results]) -> pd.DataFrame:
     """Of each study's table of scaling, the rows against the trainable weights."""
-    tables = []
-    for name, results in studies.items():
-        rows = results.tables.scaling
-        rows = rows[(rows["against"] == "trainable_weights") & rows["train_size"].notna()]  # no joint fits over sizes
-        tables.append(rows.assign(study=name, optimizer=results.spec.training.optimizer.kind))
+    tables = [
+        results.tables.scaling.assign(study=name, optimizer=results.spec.training.optimizer.kind)
+        for name, results in studies.items()
+    ]
     whole = pd.concat(tables, ignore_index=True)
-    order = whole.sort_values(["study", "penalty", "learning_rate", "train_size"], kind="stable", ignore_index=True)
+    rows = whole[(whole["against"] == "trainable_weights") & whole["train_size"].notna()]  # no joint fits over sizes
+    order = rows.sort_values(["study", "penalty", "learning_rate", "train_size"], kind="stable", ignore_index=True)
     return order[list(_COLUMNS)].astype({"train_size": "int64"})
