@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from regsearch.analysis.curves import SCORES, Curve
-from regsearch.analysis.optimum import find_minima
+from regsearch.analysis.optimum import Floats, find_minima
 
 COLUMNS = [
     "architecture", "width", "penalty", "trainable_weights", "penalised_weights", "learning_rate", "train_size",
@@ -18,8 +18,6 @@ COLUMNS = [
 ]  # fmt: skip
 BOOTSTRAPS = 2000
 CONFIDENCE = 0.95
-
-Floats = NDArray[np.float64]
 
 
 def find_best_lambdas(curves: list[Curve], bootstraps: int = BOOTSTRAPS) -> pd.DataFrame:
@@ -76,15 +74,8 @@ def _row(curve: Curve, bootstraps: int) -> dict[str, Any] | None:
         **{name: scores[name][:, usable][:, best].mean() for name in SCORES},
         **{f"{name}_at_zero": scores[name][:, zero].mean() if zero.any() else np.nan for name in SCORES},
         "seeds": int(seeds.sum()),
-        "grid_step": _step(lambdas, best),
+        "grid_step": min((lambdas[1:] / lambdas[:-1])[max(0, best - 1) : best + 1], default=np.nan),
     }
-
-
-def _step(lambdas: Floats, best: int) -> float:
-    """The factor to the nearest neighbour in the grid; NaN where there is none."""
-    factors = lambdas[max(0, best - 1) : best + 2]
-    ratios = factors[1:] / factors[:-1]
-    return float(ratios.min()) if len(ratios) else np.nan
 
 
 def _status(losses: Floats, best: int, within: NDArray[np.bool_], at_zero: Floats | None) -> str:

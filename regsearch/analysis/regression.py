@@ -147,13 +147,11 @@ class Line:
     def differentiate(self, theta: Floats) -> tuple[float, Floats, Floats]:
         """Log-likelihood, gradient and Hessian in (coefficients/scatter, 1/scatter)."""
         exact, precision = self.exact, theta[-1]
-        value, gradient, curvature = 0.0, np.zeros(len(theta)), np.zeros((len(theta), len(theta)))
         z = np.column_stack([-self.x[exact], self.low[exact]])  # residual/scatter = z @ theta
         residual = z @ theta
-        value += exact.sum() * np.log(precision) + float(_log_density(residual).sum())
-        gradient -= z.T @ residual
+        value = exact.sum() * np.log(precision) + float(_log_density(residual).sum())
+        gradient, curvature = -z.T @ residual, -z.T @ z
         gradient[-1] += exact.sum() / precision
-        curvature -= z.T @ z
         curvature[-1, -1] -= exact.sum() / precision**2
         for bound, sign in ((self.high, 1.0), (self.low, -1.0)):
             only = ~exact & np.isfinite(bound)

@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from regsearch.analysis.best_lambda import CONFIDENCE
-from regsearch.analysis.regression import Line
+from regsearch.analysis.regression import Floats, Line
 
 COLUMNS = [
     "penalty", "against", "points", "exponent", "exponent_low", "exponent_high", "aicc_constant", "aicc_inverse",
@@ -19,8 +18,6 @@ AGAINST = ("trainable_weights", "penalised_weights", "width")
 CONSTANT, INVERSE = 0.0, -1.0
 CLOSE = 0.5
 """How far from its claim's exponent an interval may reach and still support the claim."""
-
-Floats = NDArray[np.float64]
 
 
 def fit_scaling(best: pd.DataFrame) -> pd.DataFrame:
@@ -55,10 +52,9 @@ def find_bounds(best: pd.DataFrame) -> tuple[Floats, Floats]:
         low, high: (rows,) each; infinite where there is no bound.
     """
     status = best["status"].to_numpy()
-    exact, grid = np.log(best["best_lambda"].to_numpy(float)), np.log(best["best_grid_lambda"].to_numpy(float))
-    half = np.log(best["grid_step"].to_numpy(float)) / 2
-    half = np.where(np.isnan(half), 0.0, half)
-    highest = np.log(best["one_se_high"].to_numpy(float))
+    columns = ("best_lambda", "best_grid_lambda", "one_se_high", "grid_step")
+    exact, grid, highest, step = (np.log(best[name].to_numpy(float)) for name in columns)
+    half = np.nan_to_num(step) / 2
     upper = [status == "no_benefit", status == "left_edge", status == "right_edge"]
     low = np.select(upper, [-np.inf, -np.inf, grid - half], exact)
     high = np.select(upper, [highest, grid + half, np.inf], exact)
@@ -87,18 +83,18 @@ def judge(low: float, high: float) -> str:
 
 def _rows(best: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for (penalty, rate), group in best.groupby(["penalty", "learning_rate"], sort=True):
-        key = {"penalty": penalty, "learning_rate": rate}
-        sizes = sorted(group["train_size"].unique())
-        for size in sizes:
-            for name in AGAINST:
-                if line := fit_line(group[group["train_size"] == size], name):
-                    yield {**key, "train_size": size, "against": name, **_row(line, 1)}
-        if len(sizes) > 1:
-            for name in AGAINST:
-                if line := fit_line(group, name, "train_size"):
-                    yield {**key, "against": name, **_row(line, 1)}
-            if line := fit_line(group, "penalised_weights", "train_size"):
-                yield {**key, "against": "train_size", **_row(line, 2)}
+        by_size = list(group.groupby("train_size", sort=True))
+        fits: list[tuple[dict[str, Any], Line | None, int]] = [
+            ({"train_size": size, "against": name}, fit_line(rows, name), 1)
+            for size, rows in by_size
+            for name in AGAINST
+        ]
+        if len(by_size) > 1:
+            fits += [({"against": name}, fit_line(group, name, "train_size"), 1) for name in AGAINST]
+            fits.append(({"against": "train_size"}, fit_line(group, "penalised_weights", "train_size"), 2))
+        for key, line, term in fits:
+            if line:
+                yield {"penalty": penalty, "learning_rate": rate, **key, **_row(line, term)}
 
 
 def _row(line: Line, term: int) -> dict[str, Any]:

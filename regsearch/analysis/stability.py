@@ -1,7 +1,7 @@
 """Stability: which lambdas made training diverge, beside what theory predicts."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -48,7 +48,22 @@ def measure_stability(
             is the least stable, and the mean is how fast a penalty acts.
     """
     by_name = {penalty.name: penalty for penalty in penalties}
-    rows = [_row(curve, optimizer, steps, by_name[curve.setting.penalty], chance, factors) for curve in curves]
+    rows = []
+    for curve in curves:
+        penalty, rate, size = curve.setting
+        shares = by_name[penalty].coefficients(curve.architecture.penalised_weights)
+        diverged, ran = curve.diverged.any(axis=0), curve.trained.any(axis=0)
+        above, zero = curve.lambdas > 0, ran & (curve.lambdas == 0)
+        at_zero = curve.diverged[:, zero].sum() / curve.trained[:, zero].sum() if zero.any() else np.nan
+        row = {
+            "smallest_diverged": _first(curve.lambdas[above & diverged]),
+            "largest_stable": _first(curve.lambdas[above & ran & ~diverged][::-1]),
+            "predicted_limit": find_limit(optimizer, rate * factors[0], shares),
+            "under_trained_below": find_slowest(optimizer, rate * factors[1], shares, steps[size]),
+            "diverged_share_at_zero": at_zero,
+            "smallest_collapsed": np.nan if chance is None else _find_collapse(curve, chance),
+        }
+        rows.append({**curve.columns, **row})
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -69,15 +84,13 @@ def find_limit(optimizer: OptimizerBase, learning_rate: float, shares: Coefficie
         curvature: h, the largest of the data loss.
     """
     _, l2, decay = shares
-    plain = isinstance(optimizer, SGD)
-    momentum = optimizer.momentum if isinstance(optimizer, SGD) else 0.0
+    sgd = optimizer if isinstance(optimizer, SGD) else None
     if decay:
-        return (2 / learning_rate - curvature / (1 + momentum) * plain) / decay
-    if not plain or not l2:
+        return (2 / learning_rate - (curvature / (1 + sgd.momentum) if sgd else 0.0)) / decay
+    if not sgd or not l2:
         return np.nan
-    assert isinstance(optimizer, SGD)
-    slack = 1 + 2 * momentum if optimizer.nesterov else 1.0
-    return ((1 + momentum) / (slack * learning_rate) - curvature / 2) / l2
+    slack = 1 + 2 * sgd.momentum if sgd.nesterov else 1.0
+    return ((1 + sgd.momentum) / (slack * learning_rate) - curvature / 2) / l2
 
 
 def find_slowest(optimizer: OptimizerBase, learning_rate: float, shares: Coefficients, steps: float) -> float:
@@ -114,30 +127,6 @@ def find_divergence(stability: pd.DataFrame) -> Divergence | None:
         return None
     first = stability[stability["smallest_diverged"] == smallest]
     return Divergence(float(smallest), first["architecture"].tolist(), float(first["predicted_limit"].min()))
-
-
-def _row(
-    curve: Curve,
-    optimizer: OptimizerBase,
-    steps: Mapping[int, float],
-    penalty: PenaltyBase,
-    chance: float | None,
-    factors: tuple[float, float],
-) -> dict[str, Any]:
-    rate, shares = curve.setting.learning_rate, penalty.coefficients(curve.architecture.penalised_weights)
-    above, diverged, ran = curve.lambdas > 0, curve.diverged.any(axis=0), curve.trained.any(axis=0)
-    zero = ran & (curve.lambdas == 0)
-    return {
-        **curve.columns,
-        "smallest_diverged": _first(curve.lambdas[above & diverged]),
-        "largest_stable": _first(curve.lambdas[above & ran & ~diverged][::-1]),
-        "predicted_limit": find_limit(optimizer, rate * factors[0], shares),
-        "under_trained_below": find_slowest(optimizer, rate * factors[1], shares, steps[curve.setting.train_size]),
-        "diverged_share_at_zero": curve.diverged[:, zero].sum() / curve.trained[:, zero].sum()
-        if zero.any()
-        else np.nan,
-        "smallest_collapsed": np.nan if chance is None else _find_collapse(curve, chance),
-    }
 
 
 def _find_collapse(curve: Curve, chance: float) -> float:

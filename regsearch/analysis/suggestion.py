@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,33 +16,22 @@ from regsearch.errors import ResultsError
 
 PER_DECADE = 4
 """Lambdas a decade of the grid that a suggestion asks for: the best estimate needs quarter decades."""
+WIDEST = math.log(1e9)
+"""An end farther from lambda 1 than this is as good as open, in ln λ."""
 
 
-@dataclass(frozen=True)
-class _Answer:
-    """What the networks of a fit share, as columns and in words."""
-
-    penalty: str
-    learning_rate: float
-    train_size: int
-
-    @property
-    def setting(self) -> str:
-        """All of it, in words."""
-        return f"{self.penalty}, learning rate {self.learning_rate:g}, {self.train_size} training images"
-
-
-@dataclass(frozen=True)
-class Suggestion(_Answer):
+class Suggestion(NamedTuple):
     """The range for one setting.
 
     Attributes:
+        setting: what the networks of the fit share.
         weights: trainable weights of the network the range is for.
         low, best, high: the 95 % prediction interval of its best lambda, and the line's height there.
         points, censored: networks of the fit, and how many of them are only bounds.
         smallest, largest: trainable weights of the smallest and largest network of the fit.
     """
 
+    setting: Setting
     weights: int
     low: float
     best: float
@@ -78,14 +66,15 @@ class Suggestion(_Answer):
     def sentence(self) -> str:
         """The range and what it rests on, in words."""
         return (
-            f"{self.setting}: for {self.weights} trainable weights search lambda from {self.low:.2g} to "
+            f"{self.setting.words}: for {self.weights} trainable weights search lambda from {self.low:.2g} to "
             f"{self.high:.2g}, likeliest near {self.best:.2g} (95 % prediction interval).\n{self.words}"
         )
 
     def facts(self) -> dict[str, Any]:
         """Everything, for a script."""
+        facts = self._asdict()
         more = {"confidence": CONFIDENCE, "factor": self.factor, "words": self.words, "lambdas": self.grid}
-        return {**asdict(self), **more, "spec": self.spec}
+        return {**facts.pop("setting")._asdict(), **facts, **more, "spec": self.spec}
 
     @property
     def grid(self) -> dict[str, float | int]:
@@ -98,22 +87,22 @@ class Suggestion(_Answer):
     def spec(self) -> str:
         """The part of a spec that searches the range."""
         span = ", ".join(f"{name}: {value:g}" for name, value in self.grid.items())
-        penalty = self.penalty
+        penalty = self.setting.penalty
         if penalty.startswith("l1_l2-"):
             penalty = f"{{l1_l2: {{ratio: {penalty.removeprefix('l1_l2-')}}}}}"
         return f"grid:\n  penalties: [{penalty}]\n  lambdas: {{{span}}}\n"
 
 
-@dataclass(frozen=True)
-class Refusal(_Answer):
+class Refusal(NamedTuple):
     """Why there is no range for one setting, and what to do."""
 
+    setting: Setting
     reason: str
 
     @property
     def sentence(self) -> str:
         """The same in words."""
-        return f"{self.setting}: no range, for {self.reason}"
+        return f"{self.setting.words}: no range, for {self.reason}"
 
 
 def list_ranges(best: pd.DataFrame, weights: int) -> list[Suggestion | Refusal]:
@@ -166,61 +155,33 @@ def suggest(
     return ranges
 
 
-def _predict(line: Line) -> tuple[float, float, float]:
-    """The 95 % prediction interval of a new point where all terms but the first are 0.
-
-    Returns:
-        low, the line's height, high; an end that the bounds leave open is infinite, and all ends are NaN
-        without freedom.
-    """
-    height = float(line.fit.coefficients[0])
-    ends = line.interval(0, CONFIDENCE)
-    if line.freedom < 1:
-        return np.nan, height, np.nan
-    spread = line.fit.scatter * math.sqrt(line.exact.sum() / line.freedom)
-    reach = float(special.stdtrit(line.freedom, (1 + CONFIDENCE) / 2)) * spread
-    low, high = (side * math.hypot(end - height, reach) for side, end in zip((-1, 1), ends, strict=True))
-    return height + low, height, height + high
-
-
-def _fit_at(best: pd.DataFrame, weights: float) -> Line | None:
-    """The line of `scaling` against the trainable weights, its first term the height at `weights`."""
-    if best["trainable_weights"].nunique() < 2:
-        return None
-    distance = np.log(best["trainable_weights"].to_numpy(float) / weights)
-    return Line(np.column_stack([np.ones(len(best)), distance]), *find_bounds(best))
-
-
 def _suggest(best: pd.DataFrame, weights: int, setting: Setting) -> Suggestion | Refusal:
-    line = _fit_at(best, weights)
-    if line is None:
-        return Refusal(*setting, "all networks have one weight count. Add widths to the spec and run it again.")
+    sizes = best["trainable_weights"]
+    if sizes.nunique() < 2:
+        return Refusal(setting, "all networks have one weight count. Add widths to the spec and run it again.")
+    # The line of `scaling` against the trainable weights, its first term the height at `weights`.
+    x = np.column_stack([np.ones(len(best)), np.log(sizes.to_numpy(float) / weights)])
+    line = Line(x, *find_bounds(best))
     exact, bounds = int(line.exact.sum()), int((~line.exact).sum())
     if line.freedom < 1:
         return Refusal(
-            *setting,
+            setting,
             f"only {exact} of {len(best)} networks have a best lambda inside the grid that beats lambda 0, and a fit "
             "needs 3. Add widths or seeds, or let the grid grow with grid.extend, and run again.",
         )
-    low, height, high = _predict(line)
-    if not (np.isfinite(low) and np.isfinite(high)) or max(abs(low), abs(high)) > math.log(1e9):
+    height = float(line.fit.coefficients[0])
+    spread = line.fit.scatter * math.sqrt(exact / line.freedom)
+    reach = float(special.stdtrit(line.freedom, (1 + CONFIDENCE) / 2)) * spread
+    below, above = (math.hypot(end - height, reach) for end in line.interval(0, CONFIDENCE))
+    low, high = height - below, height + above
+    if not -WIDEST <= low <= high <= WIDEST:
         return Refusal(
-            *setting,
+            setting,
             f"{exact} known optima and {bounds} bounds leave the range for {weights} weights open. Let the grid grow "
             "with grid.extend, or add widths near that size, and run again.",
         )
-    sizes = best["trainable_weights"]
-    return Suggestion(
-        *setting,
-        weights=weights,
-        low=math.exp(low),
-        best=math.exp(height),
-        high=math.exp(high),
-        points=len(best),
-        censored=bounds,
-        smallest=int(sizes.min()),
-        largest=int(sizes.max()),
-    )
+    ends = math.exp(low), math.exp(height), math.exp(high)
+    return Suggestion(setting, weights, *ends, len(best), bounds, int(sizes.min()), int(sizes.max()))
 
 
 def _round(value: float, towards: Callable[[float], int]) -> float:

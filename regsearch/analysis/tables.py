@@ -14,6 +14,11 @@ class Setting(NamedTuple):
     learning_rate: float
     train_size: int
 
+    @property
+    def words(self) -> str:
+        """All of it, in words."""
+        return f"{self.penalty}, learning rate {self.learning_rate:g}, {self.train_size} training images"
+
 
 SETTING = list(Setting._fields)
 
@@ -40,15 +45,8 @@ class Tables:
 
     def select(self, setting: Setting) -> Self:
         """The rows of one setting in each table."""
-        return type(self)(**{name: select_setting(table, setting) for name, table in self.by_name().items()})
-
-
-def select_setting(table: pd.DataFrame, setting: Setting) -> pd.DataFrame:
-    """The rows of one setting."""
-    same = pd.Series(True, index=table.index)
-    for name, value in zip(SETTING, setting, strict=True):
-        same &= table[name] == value
-    return table.loc[same]
+        tables = self.by_name().items()
+        return type(self)(**{name: table[table[SETTING].eq(list(setting)).all(axis=1)] for name, table in tables})
 
 
 def split_settings(table: pd.DataFrame) -> Iterator[tuple[Setting, pd.DataFrame]]:

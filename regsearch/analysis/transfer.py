@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from regsearch.analysis.curves import Architecture, Curve
-from regsearch.analysis.optimum import find_minima
+from regsearch.analysis.optimum import Floats, find_minima
 
 COLUMNS = [
     "penalty", "tuned_on", "used_on", "rule", "lambda", "test_loss", "regret", "learning_rate", "train_size",
@@ -20,8 +20,6 @@ COLUMNS = [
 ]  # fmt: skip
 RULES = ("same", "inverse", "fitted")
 MOST_SPLITS = 20
-
-Floats = NDArray[np.float64]
 
 
 def measure_transfer(curves: list[Curve]) -> pd.DataFrame:
@@ -107,26 +105,24 @@ def _take_losses(curve: Curve) -> _Losses | None:
     return _Losses(curve.architecture, curve.lambdas[usable], curve.seeds[seeds], validation, test)
 
 
-def _split(count: int) -> list[tuple[list[int], list[int]]]:
-    """Ways to part seeds, by their places, in those that choose and those that score."""
-    half, everyone = count // 2, set(range(count))
+def _choose_halves(count: int) -> list[list[int]]:
+    """The seeds that choose, by their places, in each way to part them in two; the others score."""
+    half = count // 2
     if comb(count, half) <= MOST_SPLITS:
-        choosing = [list(seeds) for seeds in combinations(range(count), half)]
-    else:
-        rng = np.random.default_rng(0)
-        choosing = [sorted(rng.permutation(count)[:half].tolist()) for _ in range(MOST_SPLITS)]
-    return [(seeds, sorted(everyone - set(seeds))) for seeds in choosing]
+        return [list(seeds) for seeds in combinations(range(count), half)]
+    rng = np.random.default_rng(0)
+    return [sorted(rng.permutation(count)[:half].tolist()) for _ in range(MOST_SPLITS)]
 
 
 def _pair(group: list[_Losses]) -> Iterator[dict[str, Any]]:
     """A row for each ordered pair of different architectures and each rule."""
     weights = np.log([losses.architecture.trainable_weights for losses in group])
-    splits = _split(len(group[0].seeds))
-    best = np.array([[losses.choose(choosing) for losses in group] for choosing, _ in splits])
+    halves = _choose_halves(len(group[0].seeds))
+    best = np.array([[losses.choose(half) for losses in group] for half in halves])
     own = [losses.score(best[:, j]) for j, losses in enumerate(group)]
-    scoring = np.zeros((len(splits), len(group[0].seeds)), bool)
-    for split, (_, rest) in enumerate(splits):
-        scoring[split, rest] = True
+    scoring = np.ones((len(halves), len(group[0].seeds)), bool)
+    for split, half in enumerate(halves):
+        scoring[split, half] = False
     for (i, tuned), (j, used) in permutations(enumerate(group), 2):
         for rule in RULES:
             slopes = _slopes(rule, np.delete(weights, j), np.delete(best, j, axis=1))

@@ -102,7 +102,7 @@ def list_doubts(tables: Tables, missing: int, total: int, stopped_early: bool = 
         total: trials of the grid.
         stopped_early: whether networks stop when their validation loss no longer falls.
     """
-    doubts = []
+    doubts, best = [], tables.best_lambda
     if missing:
         doubts.append(f"{missing} of {total} networks are not trained yet, or failed: the tables rest on the others.")
     if stopped_early:
@@ -110,10 +110,10 @@ def list_doubts(tables: Tables, missing: int, total: int, stopped_early: bool = 
             "Early stopping regularises too, and at a small lambda most: it hides what lambda does, and may move the "
             "best one (repeat without training.early_stopping)."
         )
-    for setting, best in split_settings(tables.best_lambda):
-        name = name_setting(setting, tables.best_lambda)
-        doubts += [f"{name}: {text}" for text in _doubt_setting(best, tables.select(setting).stability)]
-    return [*doubts, *_doubt_study(tables.best_lambda)]
+    for setting, rows in split_settings(best):
+        texts = _doubt_setting(rows, tables.select(setting).stability)
+        doubts += [f"{name_setting(setting, best)}: {text}" for text in texts]
+    return [*doubts, *_doubt_study(best)]
 
 
 def _claim(scaling: pd.DataFrame, networks: int) -> Iterator[str]:
@@ -129,9 +129,8 @@ def _claim(scaling: pd.DataFrame, networks: int) -> Iterator[str]:
             "beats lambda 0, and a fit needs 3."
         )
         return
-    held = [
-        words for words, exponent in (("0 (constant)", CONSTANT), ("-1 (1/N)", INVERSE)) if low <= exponent <= high
-    ]
+    claimed = {"0 (constant)": CONSTANT, "-1 (1/N)": INVERSE}
+    held = [words for words, exponent in claimed.items() if low <= exponent <= high]
     reach = f"holds {' and '.join(held)}" + ("" if len(held) > 1 else ", but reaches too far from it")
     known = f"{points} networks" + (f", {censored} of them known only within bounds" if censored else "")
     yield (
@@ -148,18 +147,14 @@ def _claim(scaling: pd.DataFrame, networks: int) -> Iterator[str]:
 
 def _reuse(transfer: pd.DataFrame, best: pd.DataFrame) -> Iterator[str]:
     """What the smallest network's lambda costs on the widest."""
-    by_weights = best.sort_values("trainable_weights", kind="stable")["architecture"].tolist()
-    smallest, widest = by_weights[0], by_weights[-1]
+    smallest, widest = best.sort_values("trainable_weights", kind="stable")["architecture"].iloc[[0, -1]]
     pair = transfer[(transfer["tuned_on"] == smallest) & (transfer["used_on"] == widest)]
     costs = {row["rule"]: _cost(row) for row in pair.to_dict("records")}
     if costs:
-        fitted = (
-            f"; moved by the power fitted on the other networks it {costs['fitted']}" if "fitted" in costs else ""
-        )
-        yield (
-            f"The lambda of {smallest} used on {widest} as it is {costs['same']}; scaled by 1/N it "
-            f"{costs['inverse']}{fitted}."
-        )
+        moved = "; moved by the power fitted on the other networks it "
+        fitted = moved + costs["fitted"] if "fitted" in costs else ""
+        scaled = f"scaled by 1/N it {costs['inverse']}"
+        yield f"The lambda of {smallest} used on {widest} as it is {costs['same']}; {scaled}{fitted}."
 
 
 def _cost(row: dict[Any, Any]) -> str:
@@ -171,8 +166,7 @@ def _cost(row: dict[Any, Any]) -> str:
 
 def _reserve(best: pd.DataFrame, stability: pd.DataFrame) -> Iterator[str]:
     """Statuses that are no plain optimum, and training too short for lambda to act."""
-    statuses = "; ".join(f"{status.verdict} at {_list(names)}" for status, names in _list_statuses(best))
-    if statuses:
+    if statuses := "; ".join(f"{status.verdict} at {_list(names)}" for status, names in _list_statuses(best)):
         yield f"{_capitalise(statuses)}."
     short = _list_short(best, stability)
     if len(short):
@@ -228,8 +222,7 @@ def _doubt_setting(best: pd.DataFrame, stability: pd.DataFrame) -> Iterator[str]
             f"{len(best)} networks can rarely tell one exponent from another: "
             f"{ENOUGH_NETWORKS} or more widths, far apart, can."
         )
-    short = _list_short(best, stability)["architecture"].tolist()
-    if short:
+    if short := _list_short(best, stability)["architecture"].tolist():
         yield f"at {', '.join(short)} {_TOO_SHORT}: {_REGULARISES} (train longer, or at a higher learning rate)."
 
 

@@ -77,25 +77,31 @@ def read_fashion_mnist(paths: Sequence[Path]) -> tuple[Pair, Pair]:
     return (images, labels), (test_images, test_labels)
 
 
-def read_cifar10(paths: Sequence[Path]) -> tuple[Pair, Pair]:
-    """Five batches of training data and one of test data, pickled, in one tar archive."""
-    train = [f"cifar-10-batches-py/data_batch_{number}" for number in range(1, 6)]
-    test = "cifar-10-batches-py/test_batch"
-    batches = _read_batches(paths[0], [*train, test], b"labels")
-    images, labels = zip(*(batches[name] for name in train), strict=True)
-    return (np.concatenate(images), np.concatenate(labels)), batches[test]
+def read_cifar(paths: Sequence[Path], train: Sequence[str], test: str, labels: bytes) -> tuple[Pair, Pair]:
+    """The named batches of a tar archive, each pickled, with the labels under a key; images lie channel by channel.
+
+    The archive is read once from start to end and never unpacked to disk.
+    """
+    batches = {}
+    with tarfile.open(paths[0], "r|gz") as archive:
+        for member in archive:
+            if member.name in (*train, test) and (file := archive.extractfile(member)):
+                batch = unpickle(file)
+                images = batch[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+                batches[member.name] = images, np.asarray(batch[labels])
+    images, answers = zip(*(batches[name] for name in train), strict=True)
+    return (np.concatenate(images), np.concatenate(answers)), batches[test]
 
 
-def read_cifar100(paths: Sequence[Path]) -> tuple[Pair, Pair]:
-    """Training and test data with the labels of the hundred classes, pickled, in one tar archive."""
-    train, test = "cifar-100-python/train", "cifar-100-python/test"
-    batches = _read_batches(paths[0], [train, test], b"fine_labels")
-    return batches[train], batches[test]
-
-
+_TEN, _HUNDRED = "cifar-10-batches-py", "cifar-100-python"
 READERS: dict[str, Callable[[Sequence[Path]], tuple[Pair, Pair]]] = {
-    "mnist": read_mnist, "fashion_mnist": read_fashion_mnist, "cifar10": read_cifar10, "cifar100": read_cifar100,
-}  # fmt: skip
+    "mnist": read_mnist,
+    "fashion_mnist": read_fashion_mnist,
+    "cifar10": lambda paths: read_cifar(
+        paths, [f"{_TEN}/data_batch_{n}" for n in range(1, 6)], f"{_TEN}/test_batch", b"labels"
+    ),
+    "cifar100": lambda paths: read_cifar(paths, [f"{_HUNDRED}/train"], f"{_HUNDRED}/test", b"fine_labels"),
+}
 
 
 def _read_idx(path: Path) -> NDArray[np.uint8]:
@@ -105,21 +111,6 @@ def _read_idx(path: Path) -> NDArray[np.uint8]:
     axes = content[3]
     sizes = np.frombuffer(content, ">u4", axes, offset=4)
     return np.frombuffer(content, np.uint8, offset=4 + 4 * axes).reshape(sizes)
-
-
-def _read_batches(path: Path, names: Sequence[str], labels: bytes) -> dict[str, Pair]:
-    """Each named batch of CIFAR: images (n, 32, 32, 3), kept channel by channel, and its labels.
-
-    The archive is read once from start to end and never unpacked to disk.
-    """
-    batches = {}
-    with tarfile.open(path, "r|gz") as archive:
-        for member in archive:
-            if member.name in names and (file := archive.extractfile(member)):
-                batch = unpickle(file)
-                images = batch[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-                batches[member.name] = images, np.asarray(batch[labels])
-    return batches
 
 
 _NEEDED = {("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype} | {
@@ -132,11 +123,9 @@ class _Unpickler(pickle.Unpickler):
     """Makes arrays and plain values, and nothing else: a pickle may name any function to call."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """One of those needed."""
-        try:
-            return _NEEDED[module, name]
-        except KeyError:
-            raise pickle.UnpicklingError(f"expected plain arrays, got {module}.{name}") from None
+        if (module, name) not in _NEEDED:
+            raise pickle.UnpicklingError(f"expected plain arrays, got {module}.{name}")
+        return _NEEDED[module, name]
 
 
 def unpickle(file: IO[bytes]) -> Any:

@@ -1,7 +1,8 @@
 """A spec's dataset, whichever it is: what it holds, held against what the spec asks, and its images."""
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from regsearch.data import archives, images, npz, planted
@@ -86,16 +87,15 @@ def load(spec: Spec, watch: Watch | None = None) -> Images | None:
     Raises:
         DatasetError: it cannot be had.
     """
+    dataset = spec.dataset
     with _errors_of(spec):
-        match spec.dataset:
-            case Planted():
-                return None
-            case Npz(path=path):
-                return npz.load(_expand(path))
-            case ImageFolder(path=path, size=size, color=color):
-                return images.load(_expand(path), size, color)
-            case dataset:
-                return archives.load(dataset.name, _find_path(dataset), watch)
+        if isinstance(dataset, Planted):
+            return None
+        if isinstance(dataset, Npz):
+            return npz.load(_expand(dataset.path))
+        if isinstance(dataset, ImageFolder):
+            return images.load(_expand(dataset.path), dataset.size, dataset.color)
+        return archives.load(dataset.name, _find_path(dataset), watch)
 
 
 def resolve_path(spec: Spec) -> Spec:
@@ -107,26 +107,21 @@ def resolve_path(spec: Spec) -> Spec:
 
 
 def _describe(dataset: Dataset) -> Facts:
-    match dataset:
-        case Planted(exponent=exponent):
-            return planted.describe(exponent)
-        case Npz(path=path):
-            return npz.describe(_expand(path))
-        case ImageFolder(path=path, size=size, color=color):
-            return images.describe(_expand(path), size, color)
+    if isinstance(dataset, Planted):
+        return planted.describe(dataset.exponent)
+    if isinstance(dataset, Npz):
+        return npz.describe(_expand(dataset.path))
+    if isinstance(dataset, ImageFolder):
+        return images.describe(_expand(dataset.path), dataset.size, dataset.color)
     return archives.describe(dataset.name, _find_path(dataset))
 
 
 def _find_path(dataset: Dataset) -> Path | None:
-    if isinstance(dataset, Digits | Planted) or dataset.path is None:
-        return None
-    return _expand(dataset.path)
+    return None if isinstance(dataset, Digits | Planted) or dataset.path is None else _expand(dataset.path)
 
 
 def _expand(path: str) -> Path:
-    with suppress(RuntimeError):  # no such user
-        return Path(path).expanduser()
-    return Path(path)
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - leaves the name of no user as it is
 
 
 @contextmanager

@@ -5,8 +5,9 @@ Every file is known by its checksum, wherever it lies, so that a damaged one is 
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from regsearch.data.kinds import UnusableError
 from regsearch.data.memory import hash_file, stamp
@@ -19,16 +20,8 @@ Watch = Callable[[str, int, int], None]
 """Called while a file comes: its name, the bytes that are here and all its bytes (0 while that is unknown)."""
 
 
-@dataclass(frozen=True)
-class File:
-    """One file of a dataset.
-
-    Attributes:
-        name: in the cache.
-        url: where it comes from.
-        checksum: its algorithm and digest, `sha256:…`.
-        in_keras: where Keras's place cache may have it already.
-    """
+class File(NamedTuple):
+    """One file of a dataset: its name in the cache, and its names in Keras's; the checksum as `sha256:…`."""
 
     name: str
     url: str
@@ -36,17 +29,15 @@ class File:
     in_keras: tuple[str, ...]
 
 
-_GOOGLE = "https://storage.googleapis.com/tensorflow/tf-keras-datasets"
-_TORONTO = "https://www.cs.toronto.edu/~kriz"
-
-
 def _google(name: str, checksum: str, in_keras: str = "") -> File:
-    return File(name, f"{_GOOGLE}/{name}", checksum, (f"{in_keras}{name}",))
+    url = f"https://storage.googleapis.com/tensorflow/tf-keras-datasets/{name}"
+    return File(name, url, checksum, (f"{in_keras}{name}",))
 
 
 def _cifar(number: int, python: str, sha256: str) -> File:
     name, in_keras = f"cifar-{number}-python.tar.gz", f"cifar-{number}-{python}"
-    return File(name, f"{_TORONTO}/{name}", f"sha256:{sha256}", (f"{in_keras}-target_archive", f"{in_keras}.tar.gz"))
+    url = f"https://www.cs.toronto.edu/~kriz/{name}"
+    return File(name, url, f"sha256:{sha256}", (f"{in_keras}-target_archive", f"{in_keras}.tar.gz"))
 
 
 FILES: dict[str, tuple[File, ...]] = {
@@ -94,8 +85,8 @@ def check(dataset: str, path: Path) -> list[Path]:
     files = FILES[dataset]
     paths = [path] if len(files) == 1 else [path / file.name for file in files]
     if len(files) > 1 and not path.is_dir():
-        names = ", ".join(file.name for file in files)
-        raise UnusableError(f"the folder of {names}", "a file" if path.exists() else "nothing there")
+        expected = f"the folder of {', '.join(file.name for file in files)}"
+        raise UnusableError(expected, "a file" if path.exists() else "nothing there")
     for file, place in zip(files, paths, strict=True):
         if not place.is_file():  # to open a pipe would wait for its writer
             kind = "nothing there" if not place.exists() else "a folder" if place.is_dir() else "no regular file"
@@ -114,11 +105,9 @@ def _find(dataset: str, file: File) -> Path | None:
     """Where this machine has a file already, whole."""
     keras = Path(os.environ.get("KERAS_HOME") or Path("~", ".keras")).expanduser() / "datasets"
     for path in (find_cache() / dataset / file.name, *(keras / name for name in file.in_keras)):
-        try:
+        with suppress(OSError):  # a file that cannot be read is as good as none
             if path.is_file() and _is_whole(path, file):
                 return path
-        except OSError:  # a file that cannot be read is as good as none
-            continue
     return None
 
 
@@ -134,10 +123,11 @@ def _download(dataset: str, file: File, watch: Watch | None) -> Path:
     from filelock import FileLock
 
     pooch.get_logger().setLevel("WARNING")
-    folder = find_cache() / dataset
+    folder, count = find_cache() / dataset, len(FILES[dataset])
     expected = f"the dataset {dataset} from the cache ({folder}) or by download of {file.url}"
-    whole = f"the folder of its {len(FILES[dataset])} files" if len(FILES[dataset]) > 1 else "the file"
-    elsewhere = f"download it elsewhere and name {whole} by dataset.path"
+    named = f"the folder of its {count} files" if count > 1 else "the file"
+    elsewhere = f"download it elsewhere and name {named} by dataset.path"
+    cut_short = "a download that was cut short. Run the same command again"
     headers = {"Accept-Encoding": "identity"}  # else a .gz might be unpacked on its way
     bar = _Bar(file.name, watch)
     downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=BYTES_AT_ONCE, headers=headers)
@@ -150,22 +140,20 @@ def _download(dataset: str, file: File, watch: Watch | None) -> Path:
                 rest.unlink()
             return Path(pooch.retrieve(file.url, file.checksum, file.name, folder, downloader=downloader))
     except requests.HTTPError as error:
-        got = f"{error.response.status_code} {error.response.reason} from the server. Try later, or {elsewhere}"
+        got = f"{error.response.status_code} {error.response.reason} from the server. Try later"
     except requests.Timeout:
-        got = f"no answer in time. Check the network, or {elsewhere}"
+        got = "no answer in time. Check the network"
+    except requests.exceptions.ChunkedEncodingError:
+        got = cut_short
     except requests.RequestException as error:
-        if bar.done or isinstance(error, requests.exceptions.ChunkedEncodingError):
-            got = f"a download that was cut short. Run the same command again, or {elsewhere}"
-        else:
-            got = f"no connection ({_word_cause(error)}). Check the network, or {elsewhere}"
+        got = cut_short if bar.done else f"no connection ({_word_cause(error)}). Check the network"
     except ValueError:
-        got = (
-            f"a file with another checksum than {file.checksum}: damaged on its way, or changed. It was thrown away. "
-        )
-        got += f"Run the same command again, or {elsewhere}"
+        got = f"a file with another checksum than {file.checksum}: damaged on its way, or changed. It was thrown away"
+        got += ". Run the same command again"
     except OSError as error:
-        got = f"{error.strerror or error}. Make room, or name a folder that can be written in ${CACHE_VARIABLE}"
-    raise UnusableError(expected, got)
+        got = f"{error.strerror or error}. Make room"
+        elsewhere = f"name a folder that can be written in ${CACHE_VARIABLE}"
+    raise UnusableError(expected, f"{got}, or {elsewhere}")
 
 
 def _word_cause(error: BaseException) -> str:
@@ -192,5 +180,4 @@ class _Bar:
         self.done = 0 if self.total else self.done
 
     def close(self) -> None:
-        """The file is here."""
         self.watch(self.name, self.done, self.done)

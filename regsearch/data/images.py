@@ -3,10 +3,9 @@
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,15 +19,8 @@ AT_ONCE = 64
 """Images decoded at a time."""
 
 
-@dataclass(frozen=True)
-class Listing:
-    """What lies in one folder of class folders.
-
-    Attributes:
-        folder: the folder.
-        classes: the class folders' names, in the order of their labels.
-        files: the images' stamps, in order.
-    """
+class Listing(NamedTuple):
+    """What lies in one folder of class folders: the classes in the order of their labels, the images in order."""
 
     folder: Path
     classes: tuple[str, ...]
@@ -51,9 +43,9 @@ def describe(folder: Path, size: tuple[int, int], color: str) -> Facts:
         digest = _hash_listings(listings, size, color)
     except OSError as error:
         raise UnusableError("a readable image", error.strerror or str(error), Path(error.filename)) from None
-    counts = [len(listing.files) for listing in listings]
+    pool, *test = (len(listing.files) for listing in listings)
     image, classes = (*size, CHANNELS[color]), len(listings[0].classes)
-    return Facts(image, classes, counts[0], sum(counts[1:]), f"images-{digest}", kept_bytes=1)
+    return Facts(image, classes, pool, sum(test), f"images-{digest}", kept_bytes=1)
 
 
 def load(folder: Path, size: tuple[int, int], color: str) -> Images:
@@ -79,8 +71,8 @@ def _list_parts(folder: Path) -> tuple[Listing, ...]:
     parts = [folder / name for name in ("train", "test") if name in names]
     listings = tuple(_list_images(part, _list_folders(part)) for part in parts)
     if differing := sorted(set(listings[0].classes) ^ set(listings[-1].classes)):
-        words = f"{', '.join(differing[:10])} in one of them alone"
-        raise UnusableError("the same classes in train/ and test/", words)
+        got = f"{', '.join(differing[:10])} in one of them alone"
+        raise UnusableError("the same classes in train/ and test/", got)
     return listings
 
 
@@ -89,12 +81,11 @@ def _list_folders(folder: Path) -> list[str]:
     try:
         return sorted(item.name for item in folder.iterdir() if item.is_dir() and not item.name.startswith("."))
     except OSError as error:
-        expected = "a folder with a folder of images for each class"
-        raise UnusableError(expected, error.strerror or "", folder) from None
+        got = error.strerror or ""
+        raise UnusableError("a folder with a folder of images for each class", got, folder) from None
 
 
 def _list_images(folder: Path, classes: Sequence[str]) -> Listing:
-    """The images of each class, in Keras's order."""
     if len(classes) < 2:
         got = f"only the folder {classes[0]}" if classes else "none"
         raise UnusableError("a folder of images for each of at least two classes", got, folder)
@@ -104,11 +95,10 @@ def _list_images(folder: Path, classes: Sequence[str]) -> Listing:
         images = [Path(root, file) for root, names in walked for file in names if file.lower().endswith(ENDINGS)]
         if not images:
             raise UnusableError(f"images ({', '.join(ENDINGS)}) in the folder of a class", "none", folder / name)
-        for path in images:
-            try:
-                files.append(stamp(path))
-            except OSError as error:
-                raise UnusableError("a readable image", error.strerror or "", path) from None
+        try:
+            files += map(stamp, images)
+        except OSError as error:
+            raise UnusableError("a readable image", error.strerror or "", Path(error.filename)) from None
     return Listing(folder, tuple(classes), tuple(files))
 
 
@@ -134,12 +124,9 @@ def _decode(listing: Listing, size: tuple[int, int], color: str) -> Kept:
         listing.folder, class_names=list(listing.classes), color_mode=color, image_size=size, batch_size=AT_ONCE,
         shuffle=False, verbose=False,
     )  # fmt: skip
-    start = 0
     try:
-        for x, y in batches.as_numpy_iterator():
-            images[start : start + len(x)] = np.rint(x)
-            labels[start : start + len(x)] = y
-            start += len(x)
+        for first, (x, y) in zip(range(0, len(labels), AT_ONCE), batches.as_numpy_iterator(), strict=True):
+            images[first : first + AT_ONCE], labels[first : first + AT_ONCE] = np.rint(x), y
     except tf.errors.OpError:
         path, reason = _find_broken(listing, CHANNELS[color], tf)
         raise UnusableError("an image that Keras can read", reason, path) from None

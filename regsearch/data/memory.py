@@ -27,12 +27,7 @@ def hash_file(file: Stamp, algorithm: str = "sha256") -> str:
 
 
 def recall_images(key: Hashable, read: Callable[[], Images]) -> Images:
-    """A dataset's images: those held, or else read now and held until another dataset is asked for.
-
-    Args:
-        key: the files' stamps, and what is made of them.
-        read: reads the images.
-    """
+    """The images under a key of files' stamps and what is made of them: read once, and held until another key's."""
     images = _latest.get(key)
     if images is None:
         _latest.clear()  # before others are read, so that two datasets are never held

@@ -21,10 +21,9 @@ def describe(path: Path) -> Facts:
     """
     images = load(path)
     pool, height, width, channels = images.pool[0].shape
-    test = 0 if images.test is None else len(images.test[0])
+    test = len(images.test[0]) if images.test else 0
     content, kept_bytes = f"npz-{hash_file(stamp(path))[:16]}", images.pool[0].itemsize
-    image = (height, width, channels)
-    return Facts(image, images.outputs, pool, test, content, images.loss, kept_bytes=kept_bytes)
+    return Facts((height, width, channels), images.outputs, pool, test, content, images.loss, kept_bytes=kept_bytes)
 
 
 def load(path: Path) -> Images:
@@ -52,11 +51,10 @@ def _read(path: Path) -> Images:
     if has_test:
         _check_alike(arrays)
     numeric = arrays[y].dtype.kind == "f"
-    pack_answers = _pack_targets if numeric else _pack_labels
 
     def take(x: str, y: str) -> Kept:
         images = _pack_images(arrays.pop(x), x)
-        return images, pack_answers(arrays[y], y, len(images))
+        return images, (_pack_targets if numeric else _pack_labels)(arrays[y], y, len(images))
 
     pool, test = take(x, y), take("x_test", "y_test") if has_test else None
     if numeric:
@@ -65,7 +63,6 @@ def _read(path: Path) -> Images:
 
 
 def _read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], str]:
-    """The file's arrays that have a known name, and the names of all."""
     try:
         with path.open("rb") as stream:
             file = np.load(stream, allow_pickle=False)
@@ -81,26 +78,19 @@ def _read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], str]:
 
 def _check_alike(arrays: dict[str, NDArray[Any]]) -> None:
     """Training and test arrays are of the same kind, so that both are scaled and scored alike."""
-    train, test = (_shape_image(arrays[x]) for x in ("x_train", "x_test"))
+    train, test = (arrays[x].shape[1:] + (1,) * (arrays[x].ndim == 3) for x in ("x_train", "x_test"))
     if train != test:
         raise UnusableError("x_test with images like x_train's", f"{test} and {train}")
-    for x, y, why in (("x_train", "x_test", "scaled"), ("y_train", "y_test", "scored")):
-        kinds = [arrays[name].dtype for name in (x, y)]
-        if kinds[0] != kinds[1] and (why == "scaled" or "f" in (kinds[0].kind, kinds[1].kind)):
-            expected = f"{x} and {y} of one type, so that both are {why} alike"
-            raise UnusableError(expected, f"{kinds[0]} and {kinds[1]}")
+    for x, y, done in (("x_train", "x_test", "scaled"), ("y_train", "y_test", "scored")):
+        one, other = arrays[x].dtype, arrays[y].dtype
+        if one != other and (done == "scaled" or "f" in (one.kind, other.kind)):
+            raise UnusableError(f"{x} and {y} of one type, so that both are {done} alike", f"{one} and {other}")
     columns = [arrays[y].reshape(len(arrays[y]), -1).shape[1] if arrays[y].size else 0 for y in ("y_test", "y_train")]
     if arrays["y_train"].dtype.kind == "f" and columns[0] != columns[1]:
         raise UnusableError("y_test with as many targets an image as y_train", f"{columns[0]} and {columns[1]}")
 
 
-def _shape_image(images: NDArray[Any]) -> tuple[int, ...]:
-    """The shape of one image, with its channel axis."""
-    return (*images.shape[1:], 1) if images.ndim == 3 else images.shape[1:]
-
-
 def _pack_images(images: NDArray[Any], x: str) -> Any:
-    """Images in the form they are kept, (n, height, width, channels)."""
     if images.ndim not in (3, 4) or images.dtype.kind not in "uif" or 0 in images.shape:
         raise UnusableError(f"{x} of numbers shaped (n, height, width[, channels])", f"{images.dtype} {images.shape}")
     if images.dtype.kind == "f":
@@ -117,19 +107,17 @@ def _check_finite(values: NDArray[Any], name: str) -> None:
 
 
 def _pack_labels(labels: NDArray[Any], y: str, count: int) -> NDArray[np.int32]:
-    """Labels (n,) from 0."""
     flat = labels.reshape(-1)
     if flat.shape != (count,) or labels.dtype.kind not in "ui":
         expected = f"{y} with a whole number for each of the {count} images (a label), or floats (targets)"
         raise UnusableError(expected, f"{labels.dtype} {labels.shape}")
     if flat.min() < 0 or flat.max() >= MOST_OUTPUTS:
-        expected = f"{y} with classes from 0 to {MOST_OUTPUTS - 1}"
-        raise UnusableError(expected, f"values from {flat.min()} to {flat.max()}")
+        got = f"values from {flat.min()} to {flat.max()}"
+        raise UnusableError(f"{y} with classes from 0 to {MOST_OUTPUTS - 1}", got)
     return flat.astype(np.int32)
 
 
 def _pack_targets(targets: NDArray[Any], y: str, count: int) -> NDArray[np.float32]:
-    """Targets that are numbers, (n, q)."""
     shape = targets.shape
     if len(shape) not in (1, 2) or shape[0] != count or targets.dtype.kind != "f" or 0 in shape:
         raise UnusableError(f"{y} of floats shaped ({count},) or ({count}, targets)", f"{targets.dtype} {shape}")

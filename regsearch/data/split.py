@@ -69,12 +69,7 @@ def _take(data: Kept, rows: Rows) -> Arrays:
 
 
 def _standardise(fitted_on: NDArray[np.float32], parts: list[NDArray[np.float32]]) -> None:
-    """Takes each channel's mean and standard deviation out of all parts, in place.
-
-    Args:
-        fitted_on: the images (n, height, width, channels) whose mean and deviation they are.
-        parts: what is changed, `fitted_on` among them. A channel that is constant there is only centred.
-    """
+    """Takes each channel's mean and deviation in `fitted_on` out of all parts; of a constant, only the mean."""
     axes = (0, 1, 2)
     mean = fitted_on.mean(axis=axes, dtype=np.float64)
     chunks = (fitted_on[first : first + AT_ONCE] for first in range(0, len(fitted_on), AT_ONCE))

@@ -1,14 +1,14 @@
 """Several studies side by side: a folder of results folders → one table, one figure and one page of all."""
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from regsearch import ledger
 from regsearch.report import views
 from regsearch.report.csv import write_csv
-from regsearch.report.figures.gallery import EXPONENTS, draw_picture
+from regsearch.report.figures.gallery import draw_picture
 from regsearch.report.page import describe_table, embed, render, split_head
 from regsearch.report.views import FIGURES, PAGE, Results
 
@@ -19,8 +19,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Overview:
+class Overview(NamedTuple):
     """What was rebuilt: each study's results, and the table of all."""
 
     results: dict[str, Results]
@@ -45,15 +44,17 @@ def write(folder: Path, xlsx: bool = False) -> Overview:
     Raises:
         ResultsError: one of them is damaged, or cannot be written.
     """
+    from regsearch.report.figures import exponents  # loads Matplotlib
+
     studies = {}
     for path in find_studies(folder):
         with ledger.hold(path, ledger.BRIEFLY):
             studies[path.name] = views.write(views.read(path), xlsx)
     table = _make_table(studies)
-    picture = draw_picture(EXPONENTS, EXPONENTS.find_points(table))
+    picture = draw_picture("exponents", exponents.draw, exponents.find_points(table))
     with ledger.hold(folder, ledger.BRIEFLY):
         write_csv(folder / STUDIES, table)
-        views.write_figures(folder / FIGURES, picture, [EXPONENTS.name])
+        views.write_figures(folder / FIGURES, picture, ["exponents"])
         page = render(
             "overview.html",
             name=folder.resolve().name,
@@ -68,11 +69,11 @@ def write(folder: Path, xlsx: bool = False) -> Overview:
 
 def _make_table(studies: dict[str, Results]) -> pd.DataFrame:
     """Of each study's table of scaling, the rows against the trainable weights."""
-    tables = []
-    for name, results in studies.items():
-        rows = results.tables.scaling
-        rows = rows[(rows["against"] == "trainable_weights") & rows["train_size"].notna()]  # no joint fits over sizes
-        tables.append(rows.assign(study=name, optimizer=results.spec.training.optimizer.kind))
+    tables = [
+        results.tables.scaling.assign(study=name, optimizer=results.spec.training.optimizer.kind)
+        for name, results in studies.items()
+    ]
     whole = pd.concat(tables, ignore_index=True)
-    order = whole.sort_values(["study", "penalty", "learning_rate", "train_size"], kind="stable", ignore_index=True)
+    rows = whole[(whole["against"] == "trainable_weights") & whole["train_size"].notna()]  # no joint fits over sizes
+    order = rows.sort_values(["study", "penalty", "learning_rate", "train_size"], kind="stable", ignore_index=True)
     return order[list(_COLUMNS)].astype({"train_size": "int64"})

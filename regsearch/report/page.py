@@ -66,14 +66,9 @@ def render(template: str, **values: Any) -> str:
     """A page's HTML; every text in it is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(template).render(**values)
+    here = FileSystemLoader(Path(__file__).parent)
+    pages = Environment(loader=here, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return pages.get_template(template).render(**values)
 
 
 def split_head(paragraphs: Sequence[str]) -> list[tuple[str, str, str]]:

@@ -2,7 +2,8 @@
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetPydanticSchema, WithJsonSchema, model_validator
+from pydantic import Field, GetPydanticSchema, ValidationInfo, field_validator, model_validator
+from pydantic.annotated_handlers import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from regsearch.spec.values import Flag, Fraction, Integer, Pair, Positive, Section, Text, wrong
@@ -79,17 +80,6 @@ class ImageFolder(DatasetBase):
     """What the images are read as."""
 
 
-def _off(expected: str) -> AfterValidator:
-    """Refuses all but 0 and false."""
-
-    def check(value: float) -> float:
-        if value:
-            raise wrong(expected)
-        return value
-
-    return AfterValidator(check)
-
-
 class Planted(DatasetBase):
     """Made-up data, of which the best L2 lambda goes with the weights by a known exponent.
 
@@ -98,29 +88,26 @@ class Planted(DatasetBase):
 
     name: Literal["planted"]
     """Made up."""
-    label_noise: Annotated[
-        Fraction,
-        _off("no `label_noise` with the dataset planted, whose targets are numbers"),
-        WithJsonSchema({"const": 0}),
-    ] = 0.0
+    label_noise: Annotated[Fraction, Field(json_schema_extra={"const": 0})] = 0.0
     """None: the targets are numbers."""
-    standardise: Annotated[
-        Flag,
-        _off("no `standardise` with the dataset planted, whose images are drawn standardised"),
-        WithJsonSchema({"const": False}),
-    ] = False
+    standardise: Annotated[Flag, Field(json_schema_extra={"const": False})] = False
     """False: the images are drawn standardised."""
     exponent: Annotated[Integer, Field(ge=-1, le=1)]
     """The best lambda goes with the number of weights to this power: -1, 0 or 1."""
     draws: Positive = 1
     """How many studies the seeds are parted into."""
 
+    @field_validator("label_noise", "standardise")
+    @classmethod
+    def _is_off(cls, value: float, info: ValidationInfo) -> float:
+        if value:
+            reason = "targets are numbers" if info.field_name == "label_noise" else "images are drawn standardised"
+            raise wrong(f"no `{info.field_name}` with the dataset planted, whose {reason}")
+        return value
 
-DATASETS: dict[str, type[DatasetBase]] = {
-    name: model
-    for model in (Digits, Downloaded, Npz, ImageFolder, Planted)
-    for name in get_args(model.model_fields["name"].annotation)
-}
+
+_MODELS: tuple[type[DatasetBase], ...] = (Digits, Downloaded, Npz, ImageFolder, Planted)
+DATASETS = {name: model for model in _MODELS for name in get_args(model.model_fields["name"].annotation)}
 """The models by the names of the datasets."""
 
 
@@ -128,17 +115,16 @@ class _Unnamed(DatasetBase, extra="ignore"):
     """A dataset without a right name, whose other mistakes are told all the same."""
 
 
-def _tag(dataset: object) -> str:
-    return f":{dataset.get('name') if isinstance(dataset, dict) else getattr(dataset, 'name', None)}"
-
-
 def _choose_by_name(_: object, handler: GetCoreSchemaHandler) -> CoreSchema:
     models = {f":{name}": handler.generate_schema(model) for name, model in DATASETS.items()}
 
-    def check_name(dataset: object) -> object:
-        return dataset if _tag(dataset) in models else _Unnamed.model_validate(dataset)
+    def tag(dataset: object) -> str:
+        return f":{dataset.get('name') if isinstance(dataset, dict) else getattr(dataset, 'name', None)}"
 
-    return core_schema.no_info_before_validator_function(check_name, core_schema.tagged_union_schema(models, _tag))
+    def check_name(dataset: object) -> object:
+        return dataset if tag(dataset) in models else _Unnamed.model_validate(dataset)
+
+    return core_schema.no_info_before_validator_function(check_name, core_schema.tagged_union_schema(models, tag))
 
 
 Dataset = Annotated[Digits | Downloaded | Npz | ImageFolder | Planted, GetPydanticSchema(_choose_by_name)]

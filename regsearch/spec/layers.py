@@ -6,20 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
-from regsearch.spec.values import (
-    Count,
-    Flag,
-    Fraction,
-    JsonSchema,
-    Margins,
-    Named,
-    NonEmpty,
-    Number,
-    Pair,
-    Size,
-    one_of,
-    wrong,
-)
+from regsearch.spec.values import Count, Flag, Fraction, Margins, Named, NonEmpty, Pair, Rate, Size, one_of, wrong
 
 ActivationName = Literal[
     "linear", "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "swish",
@@ -50,10 +37,6 @@ class LayerBase(Named):
         """Keras's arguments of this layer at one width."""
         values: dict[str, Any] = dict(self)
         return {k: v.resolve(width, classes) if isinstance(v, Count) else v for k, v in values.items()}
-
-    def counts(self) -> tuple[Count, ...]:
-        """The sizes that may follow the width."""
-        return tuple(value for _, value in self if isinstance(value, Count))
 
     @classmethod
     def penalised(cls, which: Penalised) -> tuple[str, ...]:
@@ -163,7 +146,7 @@ class BatchNormalization(LayerBase):
     """Keras's BatchNormalization over the last axis; its scale and offset are not penalised."""
 
     momentum: Fraction = 0.99
-    epsilon: Annotated[Number, Field(gt=0)] = 1e-3
+    epsilon: Rate = 1e-3
     center: Flag = True
     scale: Flag = True
 
@@ -171,7 +154,7 @@ class BatchNormalization(LayerBase):
 class LayerNormalization(LayerBase):
     """Keras's LayerNormalization over the last axis; its scale and offset are not penalised."""
 
-    epsilon: Annotated[Number, Field(gt=0)] = 1e-3
+    epsilon: Rate = 1e-3
     center: Flag = True
     scale: Flag = True
 
@@ -186,7 +169,7 @@ class Residual(LayerBase):
     """`Residual: [layers]`: what comes in, added to what the layers make of it (arXiv 1512.03385)."""
 
     # The alias, as a colon marks what stands in no file, keeps the list at `Residual` itself in errors.
-    layers: "Annotated[tuple[Layer, ...], NonEmpty]" = Field(alias=":layers")
+    layers: "NonEmpty[Layer]" = Field(alias=":layers")
 
     @model_validator(mode="before")
     @classmethod
@@ -199,18 +182,10 @@ class Residual(LayerBase):
         return {self.kind: [layer.plain() for layer in self.layers]}
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """`Residual: [layers]`."""
         whole = handler.resolve_ref_schema(handler(core))
-        inside = {cls.kind: whole["properties"][":layers"]}
-        return {
-            "description": whole["description"],
-            "type": "object", "properties": inside, "required": [cls.kind], "additionalProperties": False,
-        }  # fmt: skip
-
-    def counts(self) -> tuple[Count, ...]:
-        """The sizes that may follow the width, of the layers inside."""
-        return tuple(count for layer in self.layers for count in layer.counts())
+        return {"description": whole["description"], **cls.under_kind(whole["properties"][":layers"])}
 
 
 LAYERS: dict[str, type[LayerBase]] = {
@@ -236,12 +211,10 @@ def walk_layers(layers: Iterable[LayerBase]) -> Iterator[LayerBase]:
 
 
 def _ends_in_logits(layers: tuple[LayerBase, ...]) -> tuple[LayerBase, ...]:
-    """The loss takes logits, so the last layer has no activation."""
-    last = layers[-1]
-    activation = getattr(last, "activation", "linear")
+    activation = getattr(layers[-1], "activation", "linear")
     if activation != "linear":
         raise wrong("a last layer with no activation, since the loss takes logits", f"{activation!r}")
     return layers
 
 
-Layers = Annotated[tuple[Layer, ...], NonEmpty, AfterValidator(_ends_in_logits)]
+Layers = Annotated[NonEmpty[Layer], AfterValidator(_ends_in_logits)]

@@ -4,7 +4,7 @@ import math
 from abc import abstractmethod
 from bisect import bisect_left
 from itertools import pairwise
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -65,19 +65,14 @@ class ScheduleBase(Named):
         """
 
     @abstractmethod
-    def largest(self) -> float:
-        """The largest factor."""
-
-    @abstractmethod
-    def mean(self, epochs: int) -> float:
-        """The mean of the factors over a training of many steps."""
+    def largest_and_mean(self, epochs: int) -> tuple[float, float]:
+        """The largest factor, and the mean of the factors over a training of many steps."""
 
 
 class Cosine(ScheduleBase):
     """Keras's CosineDecay over the whole training, down to `alpha` times the rate (arXiv 1608.03983)."""
 
-    kind: ClassVar[str] = "cosine"
-
+    kind = "cosine"
     alpha: Annotated[Number, Field(ge=0, le=1)] = 0.0
 
     def factor(self, step: int, per_epoch: int, epochs: int) -> float:
@@ -85,13 +80,9 @@ class Cosine(ScheduleBase):
         steps = per_epoch * epochs
         return (1 - self.alpha) * 0.5 * (1 + math.cos(math.pi * min(step, steps) / steps)) + self.alpha
 
-    def largest(self) -> float:
-        """That of the first step."""
-        return 1.0
-
-    def mean(self, epochs: int) -> float:  # noqa: ARG002 - as all schedules have it
-        """The mean of the cosine over half a turn is 0."""
-        return (1 + self.alpha) / 2
+    def largest_and_mean(self, epochs: int) -> tuple[float, float]:  # noqa: ARG002 - as all schedules have it
+        """The first factor is the largest; the mean of the cosine over half a turn is 0."""
+        return 1.0, (1 + self.alpha) / 2
 
 
 def _rising(values: tuple[int, ...]) -> tuple[int, ...]:
@@ -103,10 +94,9 @@ def _rising(values: tuple[int, ...]) -> tuple[int, ...]:
 class Piecewise(ScheduleBase):
     """Keras's PiecewiseConstantDecay with boundaries in epochs: each is the last epoch of its factor."""
 
-    kind: ClassVar[str] = "piecewise"
-
-    boundaries: Annotated[tuple[Positive, ...], NonEmpty, AfterValidator(_rising)]
-    factors: Annotated[tuple[Rate, ...], NonEmpty]
+    kind = "piecewise"
+    boundaries: Annotated[NonEmpty[Positive], AfterValidator(_rising)]
+    factors: NonEmpty[Rate]
 
     @model_validator(mode="after")
     def _one_factor_more(self) -> Self:
@@ -119,13 +109,9 @@ class Piecewise(ScheduleBase):
         """The factor of the step's epoch."""
         return self.factors[bisect_left(self.boundaries, step // per_epoch + 1)]
 
-    def largest(self) -> float:
-        """The largest of the factors."""
-        return max(self.factors)
-
-    def mean(self, epochs: int) -> float:
-        """The factors weighted with their epochs."""
-        return sum(self.factor(epoch, 1, epochs) for epoch in range(epochs)) / epochs
+    def largest_and_mean(self, epochs: int) -> tuple[float, float]:
+        """The factors are weighted with their epochs."""
+        return max(self.factors), sum(self.factor(epoch, 1, epochs) for epoch in range(epochs)) / epochs
 
 
 SCHEDULES: dict[str, type[ScheduleBase]] = {schedule.kind: schedule for schedule in (Cosine, Piecewise)}

@@ -57,7 +57,6 @@ class L1L2(PenaltyBase):
     """λ·(ratio·Σ|w| + (1 − ratio)·Σw²)."""
 
     kind = "l1_l2"
-
     ratio: Annotated[Number, Field(gt=0, lt=1)]
     """The share of lambda that is L1."""
 

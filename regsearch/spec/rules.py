@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from regsearch.spec.layers import LayerBase, walk_layers
 from regsearch.spec.optimizers import Piecewise
 from regsearch.spec.study import Spec
+from regsearch.spec.values import Count
 from regsearch.spec.yaml import Problem
 
 
@@ -21,9 +22,8 @@ def _give_planted_data_widths(spec: Spec) -> Iterator[Problem]:
 
 
 def _let_widths_differ(spec: Spec) -> Iterator[Problem]:
-    if spec.architecture is None or len(spec.architecture.widths) == 1 or spec.dataset.name == "planted":
-        return
-    if not _follow_width(spec.architecture.layers):
+    scaled = spec.architecture if spec.dataset.name != "planted" else None
+    if scaled and len(scaled.widths) > 1 and not _follow_width(scaled.layers):
         message = "expected `width` in at least one layer, got layers that are the same at every width"
         yield ("architecture", "layers"), message
 
@@ -103,4 +103,5 @@ RULES: list[Callable[[Spec], Iterator[Problem]]] = [
 
 
 def _follow_width(layers: tuple[LayerBase, ...]) -> bool:
-    return any(count.of == "width" for layer in layers for count in layer.counts())
+    values = (value for layer in walk_layers(layers) for _, value in layer)
+    return any(isinstance(value, Count) and value.of == "width" for value in values)

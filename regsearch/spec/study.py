@@ -3,46 +3,23 @@
 import math
 from typing import Annotated, Any, Self
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    PrivateAttr,
-    Tag,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 from pydantic.json_schema import GenerateJsonSchema
 
 from regsearch.spec.datasets import Dataset
 from regsearch.spec.layers import Layers, Penalised
 from regsearch.spec.optimizers import Optimizer, Schedule
 from regsearch.spec.penalties import Penalty
-from regsearch.spec.values import (
-    Distinct,
-    Flag,
-    Integer,
-    JsonSchema,
-    Name,
-    NonEmpty,
-    Number,
-    Positive,
-    Rate,
-    Section,
-    wrong,
-)
+from regsearch.spec.values import Distinct, Flag, Name, NonEmpty, Number, Positive, Rate, Section, Whole, wrong
 from regsearch.spec.yaml import Document, Location, describe, dump
 
-MAX_TRIALS = 100_000
 SMALLEST_LAMBDA = 1e-30
 
 
 class ScaledArchitecture(Section):
     """One architecture at several widths."""
 
-    widths: Annotated[tuple[Positive, ...], NonEmpty, Distinct]
+    widths: Distinct[Positive]
     """The widths; sizes of layers may be multiples of `width`."""
     layers: Layers
     """Keras's layers with Keras's arguments. The last gives one number a class: `units: classes`."""
@@ -70,7 +47,7 @@ class LambdaRange(Section):
     """The smallest lambda above 0."""
     stop: Annotated[Number, Field(gt=0, le=1e9)] = Field(alias="to")
     """The largest."""
-    per_decade: Annotated[Integer, Field(ge=1, le=100)] = 2
+    per_decade: Annotated[Positive, Field(le=100)] = 2
     """How many a factor of ten."""
     zero: Flag = True
     """Whether lambda 0 is trained too, to compare with."""
@@ -89,14 +66,10 @@ class LambdaRange(Section):
         return (0.0,) * self.zero + tuple(float(f"{point:.6g}") for point in points)
 
 
-def _lambda_kind(value: object) -> str:
-    return ":range" if isinstance(value, dict | LambdaRange) else ":list"
-
-
-def _range_or_list(value: object) -> object:
-    if not isinstance(value, dict | list | tuple | LambdaRange):
-        raise wrong("a list of lambdas, or {from: 1e-5, to: 1, per_decade: 2, zero: true}")
-    return value
+def _lambda_kind(value: object) -> str | None:
+    if isinstance(value, dict | LambdaRange):
+        return ":range"
+    return ":list" if isinstance(value, list | tuple) else None
 
 
 Lambda = Annotated[
@@ -105,51 +78,46 @@ Lambda = Annotated[
     AfterValidator(_single_precision),
     WithJsonSchema({"anyOf": [{"const": 0}, {"type": "number", "minimum": SMALLEST_LAMBDA, "maximum": 1e9}]}),
 ]
+_LAMBDAS = "a list of lambdas, or {from: 1e-5, to: 1, per_decade: 2, zero: true}"
 Lambdas = Annotated[
-    Annotated[LambdaRange, Tag(":range")] | Annotated[tuple[Lambda, ...], NonEmpty, Distinct, Tag(":list")],
-    Discriminator(_lambda_kind),
-    BeforeValidator(_range_or_list),
+    Annotated[LambdaRange, Tag(":range")] | Annotated[Distinct[Lambda], Tag(":list")],
+    Discriminator(_lambda_kind, "regsearch", "expected {expected}", {"expected": _LAMBDAS}),
 ]
 
 
 def _seeds(value: object) -> object:
     expected = "a number of seeds from 1 to 1000, or a list of different whole numbers from 0 to 2147483647"
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1000:
+    if type(value) is int and 1 <= value <= 1000:
         return value
     if not isinstance(value, list | tuple) or not value or len(set(map(repr, value))) < len(value):
         raise wrong(expected)
     for seed in value:
-        if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**31:
+        if type(seed) is not int or not 0 <= seed < 2**31:
             raise wrong(expected, repr(seed))
     return tuple(value)
 
 
-_SEED = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
-_SEEDS = {"type": "array", "items": _SEED, "minItems": 1, "uniqueItems": True}
+_Seeds = Annotated[int, Field(ge=1, le=1000)] | Distinct[Whole]
 
 
 class Grid(Section):
     """The axes of a grid of networks."""
 
-    penalties: Annotated[tuple[Penalty, ...], NonEmpty, Distinct]
+    penalties: Distinct[Penalty]
     """l1, l2, {l1_l2: {ratio: 0.5}}, l1_mean, l2_mean, decoupled: over the penalised kernels."""
     lambdas: Lambdas
     """A list, or a range {from: 1e-5, to: 1, per_decade: 2, zero: true}."""
-    seeds: Annotated[
-        int | tuple[int, ...],
-        BeforeValidator(_seeds),
-        WithJsonSchema({"anyOf": [_SEED | {"minimum": 1, "maximum": 1000}, _SEEDS]}),
-    ] = 3
+    seeds: Annotated[int | tuple[int, ...], BeforeValidator(_seeds, json_schema_input_type=_Seeds)] = 3
     """A number of seeds, or a list of them; each has its own split, start and order of batches."""
-    learning_rates: Annotated[tuple[Rate, ...], NonEmpty, Distinct] | None = None
+    learning_rates: Distinct[Rate] | None = None
     """Several learning rates, in place of the optimizer's."""
-    train_sizes: Annotated[tuple[Positive, ...], NonEmpty, Distinct] | None = None
+    train_sizes: Distinct[Positive] | None = None
     """Several numbers of training images, in place of dataset.train."""
-    max_trials: Positive = MAX_TRIALS
+    max_trials: Positive = 100_000
     """A larger grid is refused."""
-    extend: Annotated[Integer, Field(ge=0, le=30)] = 0
+    extend: Annotated[Whole, Field(le=30)] = 0
     """How many decades the lambdas may grow beyond an edge where an optimum sits; 0: none."""
-    refine: Annotated[Integer, Field(ge=0, le=100)] = 0
+    refine: Annotated[Whole, Field(le=100)] = 0
     """How many lambdas a decade are added around each optimum once it is found; 0: none."""
 
     def lambda_values(self) -> tuple[float, ...]:
@@ -165,7 +133,7 @@ class Grid(Section):
 class EarlyStopping(Section):
     """Keras's EarlyStopping on the validation data loss."""
 
-    patience: Annotated[Integer, Field(ge=0, le=100_000)]
+    patience: Annotated[Whole, Field(le=100_000)]
     """After how many epochs in a row without a better validation loss it stops."""
     min_delta: Annotated[Number, Field(ge=0)] = 0.0
     """By how much a loss must be lower to be better."""
@@ -200,16 +168,15 @@ class Training(Section):
     def factors(self, train_size: int, epoch: int) -> list[float]:
         """What the learning rate is multiplied with in each step of an epoch, counted from 1."""
         steps = self.steps(train_size)
-        if self.schedule is None:
-            return [1.0] * steps
-        return [self.schedule.factor(step, steps, self.epochs) for step in range((epoch - 1) * steps, epoch * steps)]
+        factor = self.schedule.factor if self.schedule else lambda *_: 1.0
+        return [factor(step, steps, self.epochs) for step in range((epoch - 1) * steps, epoch * steps)]
 
     def largest_and_mean_factor(self) -> tuple[float, float]:
         """The largest of all these factors, and their mean."""
-        return (self.schedule.largest(), self.schedule.mean(self.epochs)) if self.schedule else (1.0, 1.0)
+        return self.schedule.largest_and_mean(self.epochs) if self.schedule else (1.0, 1.0)
 
 
-class Spec(Section):
+class Spec(Section, json_schema_extra={"oneOf": [{"required": ["architecture"]}, {"required": ["architectures"]}]}):
     """A study: the question put to one dataset and a grid of networks."""
 
     name: Name
@@ -218,17 +185,14 @@ class Spec(Section):
     """Which images, how many, how noisy their labels."""
     architecture: ScaledArchitecture | None = None
     """One architecture at several widths."""
-    architectures: Annotated[tuple[NamedArchitecture, ...], NonEmpty] | None = None
+    architectures: NonEmpty[NamedArchitecture] | None = None
     """Several architectures by name, in place of `architecture`."""
     grid: Grid
     """The axes: every combination is trained."""
     training: Training
     """How each network is trained."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"oneOf": [{"required": ["architecture"]}, {"required": ["architectures"]}]}
-    )
-    _document: Document | None = PrivateAttr(None)
+    _document: Document | None = None
 
     def __eq__(self, other: object) -> bool:
         """Whether both ask for the same, in whatever words."""
@@ -237,9 +201,7 @@ class Spec(Section):
     @property
     def text(self) -> str:
         """The file as it was read, or the YAML text of a spec that was not read from one."""
-        if self._document is None:
-            return dump(self.plain())
-        return self._document.text
+        return self._document.text if self._document else dump(self.plain())
 
     def learning_rates(self) -> tuple[float, ...]:
         """The grid's learning rates, or the optimizer's own."""
@@ -274,7 +236,7 @@ class _Generator(GenerateJsonSchema):
         return False
 
 
-def schema() -> JsonSchema:
+def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a spec, for editors: made from the models that validate it.
 
     What no schema can say (a batch larger than the training set, a grid of too many trials, …) is left to

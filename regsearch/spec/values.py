@@ -3,32 +3,16 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    GetPydanticSchema,
-    Strict,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, GetPydanticSchema, model_validator
+from pydantic.annotated_handlers import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-JsonSchema = dict[str, Any]
-"""A JSON Schema, or a part of one."""
 
-
-class Section(BaseModel):
+class Section(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """A mapping of the spec: frozen, with no keys but its own. The text below a key is what editors show of it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     @classmethod
     def fields_by_key(cls) -> dict[str, FieldInfo]:
@@ -43,8 +27,7 @@ class Section(BaseModel):
 
 def wrong(expected: str, got: str | None = None) -> PydanticCustomError:
     """The error of a validator: what was expected here; `got` replaces the value itself in the message."""
-    context = {"expected": expected} if got is None else {"expected": expected, "got": got}
-    return PydanticCustomError("regsearch", "expected {expected}", context)
+    return PydanticCustomError("regsearch", "expected {expected}", {"expected": expected, "got": got})
 
 
 class Named(Section):
@@ -72,22 +55,23 @@ class Named(Section):
         return {self.kind: arguments} if arguments else self.kind
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """`Name` where no argument is required, or `Name: {argument: value}`."""
         arguments = handler(core)
         whole = handler.resolve_ref_schema(arguments)
-        about = {"description": whole.get("description", "")}
+        about = {"description": whole["description"]}
         if whole.get("required"):
-            return about | _only(cls.kind, arguments)
-        return about | {"anyOf": [{"const": cls.kind}, _only(cls.kind, {"anyOf": [arguments, {"type": "null"}]})]}
+            return about | cls.under_kind(arguments)
+        return about | {"anyOf": [{"const": cls.kind}, cls.under_kind({"anyOf": [arguments, {"type": "null"}]})]}
 
-
-def _only(key: str, value: JsonSchema) -> JsonSchema:
-    return {"type": "object", "properties": {key: value}, "required": [key], "additionalProperties": False}
+    @classmethod
+    def under_kind(cls, value: dict[str, Any]) -> dict[str, Any]:
+        """The JSON Schema of `Name: value`, from that of the value."""
+        about = {"type": "object", "required": [cls.kind], "additionalProperties": False}
+        return about | {"properties": {cls.kind: value}}
 
 
 def _name_of(value: object) -> str | None:
-    """The name in `Name` or `{Name: {…}}`, else None."""
     if isinstance(value, str):
         return value
     if isinstance(value, dict) and len(value) == 1:
@@ -96,35 +80,27 @@ def _name_of(value: object) -> str | None:
 
 
 def one_of(kind: str, choices: Mapping[str, type[Named]], example: str) -> GetPydanticSchema:
-    """The annotation of a field that takes one of several things by name.
-
-    Args:
-        kind: of thing, for messages.
-        choices: by name.
-        example: of how they are written.
-    """
+    """The annotation of a field that takes one of these choices by its name; kind and example are for messages."""
     expected = f"{kind}, one of {', '.join(choices)}, written {example}"
 
     def generate(_: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         schemas = {name: handler.generate_schema(choice) for name, choice in choices.items()}
         return core_schema.tagged_union_schema(
-            schemas,
-            _name_of,
-            custom_error_type="regsearch",
-            custom_error_message="expected {expected}",
+            schemas, _name_of, custom_error_type="regsearch", custom_error_message="expected {expected}",
             custom_error_context={"expected": expected},
-        )
+        )  # fmt: skip
 
     return GetPydanticSchema(generate)
 
 
-Integer = Annotated[int, Strict()]
-Positive = Annotated[int, Strict(), Field(ge=1, le=2**31 - 1)]
-Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
-Rate = Annotated[float, Strict(), Field(gt=0, allow_inf_nan=False)]
-Fraction = Annotated[float, Strict(), Field(ge=0, lt=1, allow_inf_nan=False)]
-Flag = Annotated[bool, Strict()]
-Text = Annotated[str, Strict()]
+Integer = Annotated[int, Field(strict=True)]
+Positive = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+Whole = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Rate = Annotated[Number, Field(gt=0)]
+Fraction = Annotated[Number, Field(ge=0, lt=1)]
+Flag = Annotated[bool, Field(strict=True)]
+Text = Annotated[str, Field(strict=True)]
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 
@@ -135,32 +111,13 @@ def _name(value: object) -> object:
     return value
 
 
-Name = Annotated[str, BeforeValidator(_name), WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"})]
+Name = Annotated[str, BeforeValidator(_name), Field(json_schema_extra={"pattern": f"^{NAME}$"})]
 
 
 def _sequence(value: object) -> object:
     if not isinstance(value, list | tuple) or not value:
         raise wrong("a list with at least one entry")
     return tuple(value)
-
-
-def _pair(value: object) -> object:
-    """A number for both directions, or [height, width], as Keras takes them."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = (value, value)
-    if not isinstance(value, list | tuple) or len(value) != 2:
-        raise wrong("a whole number, or two of them as [height, width]")
-    return tuple(value)
-
-
-def _margins(value: object) -> object:
-    """As Keras takes padding: one number all round, [height, width], or [[top, bottom], [left, right]]."""
-    sides = value if isinstance(value, list | tuple) else (value, value)
-    pairs = tuple(tuple(side) if isinstance(side, list | tuple) else (side, side) for side in sides)
-    whole = all(type(margin) is int and 0 <= margin < 2**31 for pair in pairs for margin in pair)
-    if len(pairs) != 2 or any(len(pair) != 2 for pair in pairs) or not whole:
-        raise wrong("a whole number from 0, [height, width], or [[top, bottom], [left, right]]")
-    return pairs
 
 
 def _no_repeats(values: tuple[object, ...]) -> tuple[object, ...]:
@@ -170,38 +127,35 @@ def _no_repeats(values: tuple[object, ...]) -> tuple[object, ...]:
     return values
 
 
-class _NonEmpty(BeforeValidator):
-    """A list with at least one entry."""
-
-    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
-        return handler(core) | {"minItems": 1}
-
-
-class _Distinct(AfterValidator):
-    """A list without repeats."""
-
-    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
-        return handler(core) | {"uniqueItems": True}
-
-
-NonEmpty = _NonEmpty(_sequence)  # min_length would count valid entries alone
-Distinct = _Distinct(_no_repeats)
-_POSITIVE = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
-_ANY = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
-_TWO = {"type": "array", "items": _ANY, "minItems": 2, "maxItems": 2}
-Pair = Annotated[
-    tuple[Positive, Positive],
-    BeforeValidator(_pair),
-    WithJsonSchema({"anyOf": [_POSITIVE, {"type": "array", "items": _POSITIVE, "minItems": 2, "maxItems": 2}]}),
+Item = TypeVar("Item")
+NonEmpty = Annotated[  # min_length would count valid entries alone
+    tuple[Item, ...], BeforeValidator(_sequence), Field(json_schema_extra={"minItems": 1})
 ]
+Distinct = Annotated[NonEmpty[Item], AfterValidator(_no_repeats), Field(json_schema_extra={"uniqueItems": True})]
 
-Margins = Annotated[
-    tuple[tuple[int, int], tuple[int, int]],
-    BeforeValidator(_margins),
-    WithJsonSchema(
-        {"anyOf": [_ANY, {"type": "array", "items": {"anyOf": [_ANY, _TWO]}, "minItems": 2, "maxItems": 2}]}
-    ),
-]
+
+def _pair(value: object) -> object:
+    if type(value) is int:
+        return value, value
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise wrong("a whole number, or two of them as [height, width]")
+    return tuple(value)
+
+
+def _margins(value: object) -> object:
+    sides = value if isinstance(value, list | tuple) else (value, value)
+    pairs = tuple(tuple(side) if isinstance(side, list | tuple) else (side, side) for side in sides)
+    whole = all(type(margin) is int and 0 <= margin < 2**31 for pair in pairs for margin in pair)
+    if len(pairs) != 2 or any(len(pair) != 2 for pair in pairs) or not whole:
+        raise wrong("a whole number from 0, [height, width], or [[top, bottom], [left, right]]")
+    return pairs
+
+
+_Side = Whole | tuple[Whole, Whole]
+_Pair = tuple[Positive, Positive]
+_Margins = tuple[tuple[int, int], tuple[int, int]]
+Pair = Annotated[_Pair, BeforeValidator(_pair, json_schema_input_type=Positive | _Pair)]
+Margins = Annotated[_Margins, BeforeValidator(_margins, json_schema_input_type=Whole | tuple[_Side, _Side])]
 
 
 @dataclass(frozen=True)
@@ -231,7 +185,7 @@ _MULTIPLE = re.compile(r"(?:([1-9][0-9]{0,8}) *\* *)?(width|classes|outputs)(?: 
 def _count(value: object) -> Count:
     if isinstance(value, Count):
         return value
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 2**31:
+    if type(value) is int and 1 <= value < 2**31:
         return Count(value)
     match = _MULTIPLE.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None or (match[1] and match[3]):
@@ -239,11 +193,8 @@ def _count(value: object) -> Count:
     return Count(int(match[1] or match[3] or 1), match[2].replace("outputs", "classes"))
 
 
-Size = Annotated[
-    Count,
-    BeforeValidator(_count),
-    WithJsonSchema({"anyOf": [_POSITIVE, {"type": "string", "pattern": f"^ *({_MULTIPLE.pattern}) *$"}]}),
-]
+_Multiple = Annotated[str, Field(pattern=f"^ *({_MULTIPLE.pattern}) *$")]
+Size = Annotated[Count, BeforeValidator(_count, json_schema_input_type=Positive | _Multiple)]
 
 
 def _plain(value: object) -> object:

@@ -22,8 +22,10 @@ Location = tuple[str | int, ...]
 Problem = tuple[Location, str]
 """What is wrong with a spec, and where."""
 
-_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_NULLS = {"", "~", "null", "Null", "NULL"}
+_WORDS = {
+    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
+    "": None, "~": None, "null": None, "Null": None, "NULL": None,
+}  # fmt: skip
 _INTEGER = re.compile(r"[-+]?[0-9]{1,300}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
@@ -52,9 +54,7 @@ class Document:
 def describe(problem: Problem) -> str:
     """`location: message`, the location `("grid", "lambdas", 2)` written `grid.lambdas[2]`."""
     location, message = problem
-    text = ""
-    for step in location:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location).removeprefix(".")
     return f"{text}: {message}" if text else message
 
 
@@ -120,7 +120,6 @@ class _Loader(yaml.SafeLoader):
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """The next node; see PyYAML."""
         event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
         if self.depth > MAX_DEPTH:
             raise _RefusedError(event, f"expected at most {MAX_DEPTH} levels of nesting, got more")
@@ -153,7 +152,7 @@ def _resolve(node: yaml.Node, lines: dict[Location, int], location: Location = (
     if len(location) > MAX_DEPTH:
         raise _RefusedError(node, f"expected at most {MAX_DEPTH} levels of nesting, got more")
     if isinstance(node, yaml.ScalarNode):
-        return _resolve_scalar(node.value) if node.style is None else node.value
+        return _resolve_scalar(node)
     if isinstance(node, yaml.SequenceNode):
         return [_resolve(item, lines, (*location, index)) for index, item in enumerate(node.value)]
     values: dict[str, Any] = {}
@@ -171,27 +170,23 @@ def _resolve_key(node: yaml.Node) -> str:
         raise _RefusedError(node, "expected a key that is text, got a list or mapping")
     if node.value == "<<":
         raise _RefusedError(node, "expected a key, got a merge key (<<): write the keys out")
-    key = _resolve_scalar(node.value) if node.style is None else node.value
-    if not isinstance(key, str):
-        raise _RefusedError(node, f"expected a key that is text, got {key!r}")
-    return key
+    if isinstance(key := _resolve_scalar(node), str):
+        return key
+    raise _RefusedError(node, f"expected a key that is text, got {key!r}")
 
 
-def _resolve_scalar(text: str) -> bool | int | float | str | None:
-    """What text without quotes stands for."""
-    if text in _NULLS:
-        return None
-    if text in _BOOLEANS:
-        return _BOOLEANS[text]
+def _resolve_scalar(node: yaml.ScalarNode) -> bool | int | float | str | None:
+    text: str = node.value
+    if node.style is not None:  # in quotes or a block
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
     if _INTEGER.fullmatch(text):
         return int(text)
     if _FLOAT.fullmatch(text):
         return float(text)
-    if _NOT_FINITE.fullmatch(text):
-        return float(text.replace(".", ""))
-    return text
+    return float(text.replace(".", "")) if _NOT_FINITE.fullmatch(text) else text
 
 
 def _line(part: Any) -> int:
-    """The line that an event or a node of PyYAML's starts on."""
     return int(part.start_mark.line) + 1

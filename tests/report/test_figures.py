@@ -115,12 +115,13 @@ def test_lambda_0_lies_a_gap_left_of_the_smallest():
 def test_a_panel_holds_a_networks_curve_and_its_best_lambda():
     tables = study(networks(noise=0.02))
     found = response_curves.find_points(tables.response, tables.best_lambda, "nats")
-    assert [panel.name for panel in found.panels] == ["w1", "w2", "w4"]
-    panel, row = found.panels[1], tables.best_lambda.iloc[1]
-    assert panel.lambdas.tolist() == [0.0, *LAMBDAS]
-    assert panel.best[0] == row["best_lambda"]
-    assert panel.one_se == (row["one_se_low"], row["one_se_high"])
-    assert panel.means[panel.lambdas == row["best_grid_lambda"]] == pytest.approx(row["validation_loss"])
+    assert found.best.index.tolist() == ["w1", "w2", "w4"]
+    curve, best, row = found.response.query("architecture == 'w2'"), found.best.iloc[1], tables.best_lambda.iloc[1]
+    assert curve["lambda"].tolist() == [0.0, *LAMBDAS]
+    assert best["best_lambda"] == row["best_lambda"]
+    assert (best["one_se_low"], best["one_se_high"]) == (row["one_se_low"], row["one_se_high"])
+    at_best = curve.loc[curve["lambda"] == row["best_grid_lambda"], "validation_loss"]
+    assert at_best.item() == pytest.approx(row["validation_loss"])
     assert "lowest at lambda" in found.title
     assert response_curves.find_points(tables.response.iloc[:0], tables.best_lambda, "nats") is None
 
@@ -186,8 +187,8 @@ def test_the_share_and_the_sums_are_those_of_the_table():
         "penalty_share_end": [0.3, 0.1, 0.2],
     }
     found = penalty_share.find_points(pd.DataFrame(rows))
-    assert found.weights.tolist() == [100, 200, 300]
-    assert found.shares["end"] == pytest.approx([10, 20, 30])
+    assert found.table["penalised_weights"].tolist() == [100, 200, 300]
+    assert found.table["penalty_share_end"].tolist() == [0.1, 0.2, 0.3]
     assert "10 to 30 %" in found.title
     nothing = pd.DataFrame({**rows, "penalty_share_end": np.nan})
     assert "not known" in penalty_share.find_points(nothing).title

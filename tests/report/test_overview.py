@@ -55,7 +55,7 @@ def test_joint_fits_over_training_sizes_and_folders_moved_aside_are_left_out(tmp
     found = report.write_all(tmp_path)
     assert found.studies["train_size"].tolist() == [64, 128, 64, 128]
     assert set(found.results) == {"sizes"}
-    assert exponents.find_points(found.studies).labels[0] == "l1, rate 0.05, 64 images"
+    assert exponents.find_points(found.studies).rows["label"][0] == "l1, rate 0.05, 64 images"
 
 
 def test_the_page_links_to_each_study_and_needs_nothing_else(studies):
@@ -80,9 +80,9 @@ def test_points_keep_the_order_and_open_ends(studies):
     table = pd.read_csv(path / "studies.csv")
     table.loc[0, "exponent_low"] = -np.inf
     found = exponents.find_points(table)
-    assert found.studies == ["flat", "flat", "steep", "steep"]
-    assert np.isnan(found.low[0])
-    assert found.exponent.tolist() == table["exponent"].tolist()
+    assert found.rows["study"].tolist() == ["flat", "flat", "steep", "steep"]
+    assert np.isnan(found.rows["exponent_low"][0])
+    assert found.rows["exponent"].tolist() == table["exponent"].tolist()
     assert "2 constant" in found.title
     assert "2 inverse" in found.title
     assert exponents.find_points(table[:0]) is None

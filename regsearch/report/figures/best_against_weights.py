@@ -1,42 +1,41 @@
 """The best lambda against the weight count, with the fitted line and the lines of the claims."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from regsearch.analysis import CLAIMS, CONSTANT, INVERSE, STATUSES, find_bounds, fit_line
 from regsearch.report.figures.canvas import Floats, make_figure, set_number_ticks, set_weights_axis
 from regsearch.report.figures.palette import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 AGAINST = "trainable_weights"
 MARKERS = {
     "interior": ("o", BLUE), "multimodal": ("D", PINK), "no_benefit": ("v", GREY), "left_edge": ("<", ORANGE),
     "right_edge": (">", RED),
 }  # fmt: skip
+LINES: dict[str, dict[str, Any]] = {
+    "fit": {"label": "fitted power", "color": BLACK, "linestyle": "-", "linewidth": 1.7},
+    "constant": {"label": "claim: constant", "color": GREEN, "linestyle": (0, (5, 2)), "linewidth": 1.5},
+    "inverse": {"label": "claim: 1/N", "color": SKY, "linestyle": (0, (1, 1.2)), "linewidth": 2.0},
+}
 
 
-@dataclass(frozen=True)
-class Points:
+class Points(NamedTuple):
     """What is known of each network's best lambda, and the lines.
 
     Attributes:
-        names, statuses: (networks,).
-        weights: (networks,).
+        statuses, weights: (networks,).
         lambdas: the best lambda, or the bound where only that is known, (networks,).
         low, high: the ends of the 95 % interval, NaN where there is none, (networks,).
         direction: 0 where it is known, −1 where it is at most that, 1 where it is at least, (networks,).
-        lines: (ends of the range of weights, heights there) of `fit`, `constant` and `inverse`, where they are.
+        lines: (ends of the range of weights, heights there) of each of LINES that there is.
         title: the finding.
     """
 
-    names: list[str]
-    statuses: list[str]
+    statuses: Any
     weights: Floats
     lambdas: Floats
     low: Floats
@@ -59,70 +58,40 @@ def find_points(best: pd.DataFrame, scaling: pd.DataFrame) -> Points | None:
     if best.empty:
         return None
     best = best.sort_values([AGAINST, "architecture"], kind="stable")
+    weights, low, high = (best[name].to_numpy(float) for name in (AGAINST, "best_lambda_low", "best_lambda_high"))
     below, above = find_bounds(best)
     known = below == above
-    direction = np.where(known, 0, np.where(np.isfinite(above), -1, 1))
-    return Points(
-        names=[str(name) for name in best["architecture"]],
-        statuses=[str(status) for status in best["status"]],
-        weights=best[AGAINST].to_numpy(float),
-        lambdas=np.exp(np.where(direction < 0, above, below)),
-        low=best["best_lambda_low"].to_numpy(float),
-        high=best["best_lambda_high"].to_numpy(float),
-        direction=direction.astype(float),
-        lines=_lines(best, scaling, below, known),
-        title=_title(scaling, int(known.sum()), len(best)),
-    )
-
-
-def _lines(best: pd.DataFrame, scaling: pd.DataFrame, exact: Floats, known: Any) -> dict[str, tuple[Floats, Floats]]:
-    weights = best[AGAINST].to_numpy(float)
+    direction = np.where(known, 0.0, np.where(np.isfinite(above), -1.0, 1.0))
+    lambdas = np.exp(np.where(direction < 0, above, below))
+    lines, title = {}, f"undetermined, with {known.sum()} of {len(best)} optima known"
     ends = np.array([weights.min(), weights.max()])
-    if not known.any() or ends[0] == ends[1]:
-        return {}
-    lines = {}
-    rows = scaling[(scaling["against"] == AGAINST) & scaling["exponent"].notna()].to_dict("records")
-    line = fit_line(best, AGAINST)
-    if rows:
-        lines["fit"] = ends, rows[0]["coefficient"] * ends ** rows[0]["exponent"]
-    for name, exponent in (("constant", CONSTANT), ("inverse", INVERSE)):
-        if line and line.freedom >= 1:
-            height = float(line.hold(1, exponent).fit.coefficients[0])
-        else:
-            height = float(np.mean(exact[known] - exponent * np.log(weights[known])))
-        lines[name] = ends, np.exp(height) * ends**exponent
-    return lines
+    for row in scaling[(scaling["against"] == AGAINST) & scaling["exponent"].notna()].to_dict("records"):
+        interval = f"{row['exponent_low']:.2f} to {row['exponent_high']:.2f}"
+        title = f"{CLAIMS[row['verdict']].title}\nbest lambda ∝ N^{row['exponent']:.2f} (95 % interval {interval})"
+        lines["fit"] = ends, row["coefficient"] * ends ** row["exponent"]
+    if known.any() and ends[0] < ends[1]:
+        line = fit_line(best, AGAINST)
+        for name, exponent in (("constant", CONSTANT), ("inverse", INVERSE)):
+            if line and line.freedom >= 1:
+                height = float(line.hold(1, exponent).fit.coefficients[0])
+            else:
+                height = float(np.mean(below[known] - exponent * np.log(weights[known])))
+            lines[name] = ends, np.exp(height) * ends**exponent
+    return Points(best["status"].to_numpy(), weights, lambdas, low, high, direction, lines, title)
 
 
-def _title(scaling: pd.DataFrame, known: int, networks: int) -> str:
-    rows = scaling[(scaling["against"] == AGAINST) & scaling["exponent"].notna()].to_dict("records")
-    if not rows:
-        return f"undetermined, with {known} of {networks} optima known"
-    (row,) = rows
-    interval = f"{row['exponent_low']:.2f} to {row['exponent_high']:.2f}"
-    return f"{CLAIMS[row['verdict']].title}\nbest lambda ∝ N^{row['exponent']:.2f} (95 % interval {interval})"
-
-
-def draw(points: Points, title: str) -> "Figure":
+def draw(points: Points, title: str) -> Figure:
     """Draws the points and lines."""
-    width, height = 6.0, 4.7
-    drawn, ((axes,),) = make_figure(width, height, title)
+    drawn, ((axes,),) = make_figure(6.0, 4.7, title)
     drawn.subplots_adjust(left=0.115, right=0.98, top=0.855, bottom=0.255)
     axes.set_yscale("log")
     set_weights_axis(axes, points.weights, room=10)
     axes.grid(which="major", axis="y")
-    styles = {
-        "fit": ("fitted power", BLACK, "-", 1.7),
-        "constant": ("claim: constant", GREEN, (0, (5, 2)), 1.5),
-        "inverse": ("claim: 1/N", SKY, (0, (1, 1.2)), 2.0),
-    }
     for line, (x, y) in points.lines.items():
-        label, colour, style, thick = styles[line]
-        axes.plot(x, y, color=colour, linestyle=style, linewidth=thick, label=label, zorder=2)
-    for status, (marker, colour) in MARKERS.items():
-        chosen = np.array(points.statuses) == status
-        if chosen.any():
-            _draw_status(axes, points, chosen, STATUSES[status].legend, marker, colour)
+        axes.plot(x, y, zorder=2, **LINES[line])
+    for status in MARKERS:
+        if (points.statuses == status).any():
+            _draw_status(axes, points, status)
     _ylim(axes, points)
     axes.set_xlabel("trainable weights N (log scale)")
     axes.set_ylabel("best lambda (log scale; bars: 95 % interval)")
@@ -130,7 +99,9 @@ def draw(points: Points, title: str) -> "Figure":
     return drawn
 
 
-def _draw_status(axes: "Axes", points: Points, chosen: Any, label: str, marker: str, colour: str) -> None:
+def _draw_status(axes: Axes, points: Points, status: str) -> None:
+    marker, colour = MARKERS[status]
+    chosen = points.statuses == status
     x, y, direction = points.weights[chosen], points.lambdas[chosen], points.direction[chosen]
     low, high = points.low[chosen], points.high[chosen]
     barred = ~np.isnan(low)
@@ -143,15 +114,14 @@ def _draw_status(axes: "Axes", points: Points, chosen: Any, label: str, marker: 
                 "", xy=(weights, height), xytext=(0, 24 * side), textcoords="offset points", zorder=3,
                 arrowprops={"arrowstyle": "<|-", "color": colour, "shrinkA": 0, "shrinkB": 2, "linewidth": 1.3},
             )  # fmt: skip
-    filled = colour if not direction.any() else "white"
+    filled, label = "white" if direction.any() else colour, STATUSES[status].legend
     axes.plot(x, y, linestyle="", marker=marker, color=colour, markerfacecolor=filled, label=label, zorder=4)
 
 
-def _ylim(axes: "Axes", points: Points) -> None:
+def _ylim(axes: Axes, points: Points) -> None:
     """Room for the arrows, and at least a decade, so that a flat line looks flat."""
     values = np.concatenate([points.lambdas, points.low, points.high, *(y for _, y in points.lines.values())])
-    values = values[~np.isnan(values)]
-    low, high = np.log10(values.min()), np.log10(values.max())
+    low, high = np.log10(np.nanmin(values)), np.log10(np.nanmax(values))
     missing = max(0.0, 1 - (high - low)) / 2
     room = 0.12 * max(1.0, high - low)
     down, up = (room * (2 if (points.direction == side).any() else 1) for side in (-1, 1))

@@ -4,21 +4,18 @@ import io
 import math
 import re
 import textwrap
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager
+from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
 from regsearch.report.figures.palette import PALE
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
-    from matplotlib.figure import Figure
-
-    Drawing = tuple[Figure, Any]
 
 GAP = 0.75
 """Decades between lambda 0 and the smallest lambda above it."""
@@ -50,25 +47,19 @@ _STYLE: Any = {
 _DPI = 150
 
 
-@contextmanager
-def use_style() -> Iterator[None]:
+def use_style() -> AbstractContextManager[None]:
     """Draws and saves in the style of all figures."""
-    from matplotlib import rc_context
-
-    with rc_context(_STYLE):
-        yield
+    return rc_context(_STYLE)
 
 
 def make_figure(
     width: float, height: float, title: str, rows: int = 1, columns: int = 1, **options: Any
-) -> "Drawing":
+) -> tuple[Figure, Any]:
     """An empty figure with a title that states the finding.
 
     Returns:
         The figure and its axes, (rows, columns).
     """
-    from matplotlib.figure import Figure
-
     drawn = Figure(figsize=(width, height), facecolor="white")
     axes = drawn.subplots(rows, columns, squeeze=False, **options)
     title = "\n".join(part for line in title.split("\n") for part in textwrap.wrap(line, int(LETTERS * width)))
@@ -77,7 +68,7 @@ def make_figure(
     return drawn, axes
 
 
-def save(drawn: "Figure") -> dict[str, bytes]:
+def save(drawn: Figure) -> dict[str, bytes]:
     """The figure as SVG and PNG, the same bytes each time with the same libraries."""
     files = {}
     for kind, metadata in (("svg", {"Date": None, "Creator": None}), ("png", {"Software": None})):
@@ -94,7 +85,7 @@ def place_lambdas(lambdas: Floats) -> Floats:
     return np.where(positive, np.log10(np.where(positive, lambdas, 1.0)), start - GAP)
 
 
-def set_lambda_axis(axes: "Axes", lambdas: Floats) -> None:
+def set_lambda_axis(axes: Axes, lambdas: Floats) -> None:
     """Ticks of a log axis of lambda, `0` apart at the left behind a break."""
     x = place_lambdas(lambdas)
     positive = lambdas[lambdas > 0]
@@ -111,10 +102,8 @@ def set_lambda_axis(axes: "Axes", lambdas: Floats) -> None:
     axes.set_xlim(x.min() - 0.25, x.max() + 0.25)
 
 
-def set_weights_axis(axes: "Axes", weights: Floats, room: int) -> None:
+def set_weights_axis(axes: Axes, weights: Floats, room: int) -> None:
     """A log axis of weight counts, a tick at each network as far as there is room for so many."""
-    from matplotlib.ticker import NullLocator
-
     axes.set_xscale("log")
     low, high = weights.min(), weights.max()
     axes.set_xlim(low / 1.25, high * 1.25)
@@ -127,10 +116,8 @@ def set_weights_axis(axes: "Axes", weights: Floats, room: int) -> None:
     axes.set_xticks(ticks, [f"{value:,.0f}" for value in ticks])
 
 
-def set_number_ticks(axis: "Axis", low: float, high: float) -> None:
+def set_number_ticks(axis: Axis, low: float, high: float) -> None:
     """Plain numbers at 1, 2 and 5 on a log axis of less than two decades; powers of ten on longer ones."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
     if high / low < 100:
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

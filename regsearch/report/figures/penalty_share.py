@@ -1,42 +1,28 @@
 """How much of the loss the penalty is, and how the sums it is made of grow with the weights."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from regsearch.analysis import ENDS
-from regsearch.report.figures.canvas import Floats, make_figure, set_number_ticks, set_weights_axis
+from regsearch.report.figures.canvas import make_figure, set_number_ticks, set_weights_axis
 from regsearch.report.figures.palette import BLUE, GREY, RED
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 SUMS = {"sum_abs_weights": "Σ|w|", "sum_squared_weights": "Σw²"}
+WORDS = {"start": "before", "end": "after"}
 STYLES: dict[str, dict[str, Any]] = {
     "start": {"marker": "o", "color": RED, "markerfacecolor": "white", "linestyle": (0, (4, 2)), "linewidth": 1.2},
     "end": {"marker": "s", "color": BLUE, "linestyle": "-", "linewidth": 1.2},
 }
-WORDS = {"start": "before training", "end": "after training"}
 
 
-@dataclass(frozen=True)
-class Points:
-    """Measures by penalised weights.
+class Points(NamedTuple):
+    """Rows of the table of `mechanism` by penalised weights, and the finding."""
 
-    Attributes:
-        weights: (networks,), rising.
-        shares: of the loss, in percent, before training (`start`) and after (`end`), (networks,) each.
-        sums: the same for each of SUMS.
-        exponents: the slope of the logarithm of each sum; NaN where there is none.
-        title: the finding.
-    """
-
-    weights: Floats
-    shares: dict[str, Floats]
-    sums: dict[str, dict[str, Floats]]
-    exponents: dict[str, dict[str, float]]
+    table: pd.DataFrame
     title: str
 
 
@@ -46,16 +32,8 @@ def find_points(mechanism: pd.DataFrame) -> Points | None:
     Args:
         mechanism: rows of the table of `mechanism`.
     """
-    if mechanism.empty:
-        return None
     table = mechanism.sort_values(["penalised_weights", "architecture"], kind="stable")
-    return Points(
-        weights=table["penalised_weights"].to_numpy(float),
-        shares={end: 100 * table[f"penalty_share_{end}"].to_numpy(float) for end in ENDS},
-        sums={name: {end: table[f"{name}_{end}"].to_numpy(float) for end in ENDS} for name in SUMS},
-        exponents={name: {end: float(table[f"{name}_{end}_exponent"].iloc[0]) for end in ENDS} for name in SUMS},
-        title=_title(table),
-    )
+    return None if table.empty else Points(table, _title(table))
 
 
 def _title(table: pd.DataFrame) -> str:
@@ -71,20 +49,21 @@ def _title(table: pd.DataFrame) -> str:
     return f"at its best lambda the penalty ends as {spread} of the loss"
 
 
-def draw(points: Points, title: str) -> "Figure":
+def draw(points: Points, title: str) -> Figure:
     """Draws a panel for the share and one for each sum."""
-    width, height = 9.6, 3.6
-    drawn, ((first, *others),) = make_figure(width, height, title, 1, 1 + len(SUMS))
+    drawn, ((first, *others),) = make_figure(9.6, 3.6, title, 1, 1 + len(SUMS))
     drawn.subplots_adjust(left=0.06, right=0.985, top=0.8, bottom=0.235, wspace=0.25)
-    for end in ENDS:
-        first.plot(points.weights, points.shares[end], label=WORDS[end], **STYLES[end])
-    set_weights_axis(first, points.weights, room=6)
-    first.set_ylim(0, max(1.0, 1.12 * np.nanmax([0.0, *points.shares["start"], *points.shares["end"]])))
+    weights = points.table["penalised_weights"].to_numpy(float)
+    shares = 100 * points.table[[f"penalty_share_{end}" for end in ENDS]].to_numpy(float)
+    for end, share in zip(ENDS, shares.T, strict=True):
+        first.plot(weights, share, label=f"{WORDS[end]} training", **STYLES[end])
+    first.set_ylim(0, max(1.0, 1.12 * np.nanmax([0.0, *shares.flat])))
     first.set_title("penalty / (penalty + validation loss)", loc="left")
     first.set_ylabel("share of the loss (%)")
-    for place, (sum_name, symbol) in zip(others, SUMS.items(), strict=True):
-        _draw_sum(place, points, sum_name, symbol)
+    for place, name in zip(others, SUMS, strict=True):
+        _draw_sum(place, points.table, name)
     for place in (first, *others):
+        set_weights_axis(place, weights, room=6)
         place.grid(axis="y")
         place.set_xlabel("penalised weights N (log scale)")
         place.tick_params(axis="x", labelsize=7.5)
@@ -94,21 +73,19 @@ def draw(points: Points, title: str) -> "Figure":
     return drawn
 
 
-def _draw_sum(axes: Any, points: Points, name: str, symbol: str) -> None:
+def _draw_sum(axes: Axes, table: pd.DataFrame, name: str) -> None:
     axes.set_yscale("log")
-    set_weights_axis(axes, points.weights, room=6)
-    parts = []
+    weights, symbol, powers = table["penalised_weights"].to_numpy(float), SUMS[name], []
     for end in ENDS:
-        values = np.where(points.sums[name][end] > 0, points.sums[name][end], np.nan)
-        axes.plot(points.weights, values, **STYLES[end])
-        if not np.isnan(points.exponents[name][end]):
-            parts.append(f"$N^{{{points.exponents[name][end]:.2f}}}$ {WORDS[end].split()[0]}")
-    start = points.sums[name]["start"]
+        sums, exponent = table[f"{name}_{end}"].to_numpy(float), table[f"{name}_{end}_exponent"].iloc[0]
+        axes.plot(weights, np.where(sums > 0, sums, np.nan), **STYLES[end])
+        if not np.isnan(exponent):
+            powers.append(f"$N^{{{exponent:.2f}}}$ {WORDS[end]}")
     low, high = axes.get_ylim()
-    guide = start[0] * points.weights / points.weights[0]
-    axes.plot(points.weights, guide, color=GREY, linestyle=":", linewidth=1)
+    guide = table[f"{name}_start"].iloc[0] * weights / weights[0]
+    axes.plot(weights, guide, color=GREY, linestyle=":", linewidth=1)
     top = max(high, float(guide[-1]) * 1.3) if np.isfinite(guide).all() else high
     axes.set_ylim(low, top)
     set_number_ticks(axes.yaxis, low, top)
-    axes.set_title(f"{symbol} ∝ " + ", ".join(parts) if parts else symbol, loc="left")
+    axes.set_title(f"{symbol} ∝ " + ", ".join(powers) if powers else symbol, loc="left")
     axes.set_ylabel(f"{symbol} (log scale)")

@@ -1,25 +1,21 @@
 """What a lambda tuned on one network costs on another: a map for each rule that moves it."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from regsearch.analysis import RULES
 from regsearch.report.figures.canvas import Floats, make_figure
 from regsearch.report.figures.palette import GREY
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 NAMES = {"same": "lambda as it is", "inverse": "lambda ∝ 1/N", "fitted": "lambda ∝ N$^α$, fitted"}
 WRITTEN = 12
 """Up to so many networks the cells hold their numbers."""
 
 
-@dataclass(frozen=True)
-class Points:
+class Points(NamedTuple):
     """The regrets.
 
     Attributes:
@@ -43,21 +39,16 @@ def find_points(transfer: pd.DataFrame) -> Points | None:
     """
     if transfer.empty:
         return None
-    sizes = pd.concat(
-        [transfer[[f"{end}_on", f"{end}_weights"]].set_axis(["name", "weights"], axis=1) for end in ("tuned", "used")]
-    )
-    names = [str(name) for name in sizes.drop_duplicates().sort_values(["weights", "name"])["name"]]
+    ends = [zip(transfer[f"{end}_weights"], transfer[f"{end}_on"], strict=True) for end in ("tuned", "used")]
+    names = [str(name) for _, name in sorted({*ends[0], *ends[1]})]
     regrets = {}
     for rule in RULES:
         rows = transfer[transfer["rule"] == rule]
         if rows.empty:
             continue
-        regret = np.full((len(names), len(names)), np.nan)
-        regret[[names.index(name) for name in rows["tuned_on"]], [names.index(name) for name in rows["used_on"]]] = (
-            rows["regret"]
-        )
-        np.fill_diagonal(regret, 0.0)
-        regrets[rule] = regret
+        regret = rows.pivot(index="tuned_on", columns="used_on", values="regret").reindex(index=names, columns=names)
+        regrets[rule] = regret.to_numpy(float, copy=True)
+        np.fill_diagonal(regrets[rule], 0.0)
     known = transfer["regret"].dropna().to_numpy(float)
     largest = float(np.quantile(known, 0.95)) if len(known) else 0.0
     return Points(names, regrets, max(largest, 1e-3), _title(transfer))
@@ -75,16 +66,13 @@ def _title(transfer: pd.DataFrame) -> str:
     return f"what another network's lambda costs in test loss, median and worst pair:\n{'; '.join(parts)}"
 
 
-def draw(points: Points, title: str) -> "Figure":
+def draw(points: Points, title: str) -> Figure:
     """Draws the maps."""
     count, networks = len(points.regrets), len(points.names)
     side = min(4.2, max(2.2, 0.34 * networks + 0.3))
-    width, height = 1.0 + count * (side + 0.22) + 0.8, side + 1.75
-    width = max(width, 5.6)
+    width, height = max(5.6, 1.0 + count * (side + 0.22) + 0.8), side + 1.75
     drawn, axes = make_figure(width, height, title, 1, count, sharey=True)
-    drawn.subplots_adjust(
-        left=0.8 / width, right=1 - 0.95 / width, top=1 - 0.92 / height, bottom=0.82 / height, wspace=0.1
-    )
+    drawn.subplots_adjust(0.8 / width, 0.82 / height, 1 - 0.95 / width, 1 - 0.92 / height, wspace=0.1)
     for place, (rule, regret) in zip(axes.flat, points.regrets.items(), strict=True):
         place.set_facecolor("#efefef")
         place.patch.set_hatch("////")
@@ -95,12 +83,11 @@ def draw(points: Points, title: str) -> "Figure":
         place.set_xticks(range(networks), points.names, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
         place.set_yticks(range(networks), points.names, fontsize=8)
         place.tick_params(length=0)
-        for spine in place.spines.values():
-            spine.set_visible(False)
+        place.spines[:].set_visible(False)
         if networks <= WRITTEN:
             for (row, column), value in np.ndenumerate(regret):
                 if not np.isnan(value) and row != column:
-                    bright = (value - min(0.0, low)) / points.largest > 0.55
+                    bright = (value - low) / points.largest > 0.55
                     place.text(column, row, _written(value), ha="center", va="center", fontsize=6,
                                color="black" if bright else "white")  # fmt: skip
     bar = drawn.add_axes((1 - 0.82 / width, 0.82 / height, 0.11 / width, 1 - 1.74 / height))
@@ -108,9 +95,8 @@ def draw(points: Points, title: str) -> "Figure":
     axes[0, 0].set_ylabel("tuned on")
     drawn.text(0.5, 0.26 / height, "used on", ha="center", fontsize=9)
     if any(np.isnan(regret).any() for regret in points.regrets.values()):
-        drawn.text(
-            0.5, 0.08 / height, "hatched: outside the grid, so not known", ha="center", fontsize=7.5, color=GREY
-        )
+        words = "hatched: outside the grid, so not known"
+        drawn.text(0.5, 0.08 / height, words, ha="center", fontsize=7.5, color=GREY)
     return drawn
 
 

@@ -1,20 +1,22 @@
 """Which lambdas each network trained with, diverged with and collapsed with, beside what theory predicts."""
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from regsearch.analysis import COLLAPSED, find_divergence
 from regsearch.report.figures.canvas import Floats, make_figure, place_lambdas, set_lambda_axis
 from regsearch.report.figures.palette import BLACK, BLUE, GREY, ORANGE, PINK, RED
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-STATES = ("stable", "collapsed", "some", "diverged")
+STATES: dict[str, dict[str, Any]] = {
+    "stable": {"marker": "o", "color": BLUE, "label": "stable"},
+    "collapsed": {"marker": "s", "color": ORANGE, "label": "collapsed to guessing"},
+    "some": {"marker": "P", "color": PINK, "label": "some seeds diverged"},
+    "diverged": {"marker": "x", "color": RED, "markeredgewidth": 2.2, "label": "diverged"},
+}
 LEARNT = 0.1
 """The share of the way from guessing to all right that a collapsed network is short of in accuracy."""
 
@@ -22,8 +24,7 @@ NEAR = 10.0
 """A predicted limit is shown up to so many times the largest lambda."""
 
 
-@dataclass(frozen=True)
-class Points:
+class Points(NamedTuple):
     """What became of each network at each lambda.
 
     Attributes:
@@ -58,21 +59,16 @@ def find_points(response: pd.DataFrame, stability: pd.DataFrame, chance: float |
     response = response[response["architecture"].isin(names)]
     if response.empty:
         return None
+    rows = [names.index(str(name)) for name in response["architecture"]]
     states = [_state(row, chance) for row in response.to_dict("records")]
     lambdas = response["lambda"].to_numpy(float)
     largest, smallest = lambdas.max(), lambdas[lambdas > 0].min(initial=math.inf)
     limits, short = (stability[name].to_numpy(float) for name in ("predicted_limit", "under_trained_below"))
     if set(states) == {"stable"} and not (limits <= largest).any():
         return None
-    return Points(
-        names=names,
-        rows=[names.index(str(name)) for name in response["architecture"]],
-        lambdas=lambdas,
-        states=states,
-        limits=np.where(limits <= NEAR * largest, limits, np.nan),
-        too_short=np.where((short > smallest) & (short < largest), short, np.nan),
-        title=_title(response, states, stability),
-    )
+    limits = np.where(limits <= NEAR * largest, limits, np.nan)
+    too_short = np.where((short > smallest) & (short < largest), short, np.nan)
+    return Points(names, rows, lambdas, states, limits, too_short, _title(response, states, stability))
 
 
 def _state(row: dict[Any, Any], chance: float | None) -> str:
@@ -87,49 +83,37 @@ def _state(row: dict[Any, Any], chance: float | None) -> str:
 
 def _title(response: pd.DataFrame, states: list[str], stability: pd.DataFrame) -> str:
     collapsed = response.loc[np.array(states) == "collapsed", "lambda"]
-    parts = []
+    title = "nothing diverged"
     if divergence := find_divergence(stability):
         theory = f" (theory: {divergence.theory})" if divergence.theory else ""
-        parts.append(f"training diverged from lambda {divergence.lam:.3g} on{theory}")
+        title = f"training diverged from lambda {divergence.lam:.3g} on{theory}"
     elif "some" in states or "diverged" in states:
-        parts.append("training diverged at lambda 0")
-    else:
-        parts.append("nothing diverged")
-    if len(collapsed):
-        parts.append(f"networks collapsed to guessing from {collapsed.min():.2g} on")
-    return "; ".join(parts)
+        title = "training diverged at lambda 0"
+    return title + (f"; networks collapsed to guessing from {collapsed.min():.2g} on" if len(collapsed) else "")
 
 
-def draw(points: Points, title: str) -> "Figure":
+def draw(points: Points, title: str) -> Figure:
     """Draws the map."""
     count = len(points.names)
-    width, height = 7.0, 1.75 + 0.29 * count
-    drawn, ((axes,),) = make_figure(width, height, title)
+    height = 1.75 + 0.29 * count
+    drawn, ((axes,),) = make_figure(7.0, height, title)
     drawn.subplots_adjust(left=0.13, right=0.985, top=1 - 0.5 / height, bottom=1.0 / height)
-    styles: dict[str, dict[str, Any]] = {
-        "stable": {"marker": "o", "color": BLUE, "label": "stable"},
-        "collapsed": {"marker": "s", "color": ORANGE, "label": "collapsed to guessing"},
-        "some": {"marker": "P", "color": PINK, "label": "some seeds diverged"},
-        "diverged": {"marker": "x", "color": RED, "markeredgewidth": 2.2, "label": "diverged"},
-    }
     x, rows = place_lambdas(points.lambdas), np.array(points.rows)
-    for state in STATES:
+    for state, style in STATES.items():
         chosen = np.array(points.states) == state
         if chosen.any():
-            axes.plot(x[chosen], rows[chosen], linestyle="", markersize=6, zorder=3, **styles[state])
-    for values, style, label in (
-        (points.limits, "-", "predicted limit"),
-        (points.too_short, ":", "left of this, training is too short to act"),
+            axes.plot(x[chosen], rows[chosen], linestyle="", markersize=6, zorder=3, **style)
+    for values, line, colour, label in (
+        (points.limits, "-", BLACK, "predicted limit"),
+        (points.too_short, ":", GREY, "left of this, training is too short to act"),
     ):
-        known = ~np.isnan(values)
-        if known.any():
-            x, y = np.log10(values[known]), np.flatnonzero(known)
-            colour = BLACK if style == "-" else GREY
-            axes.vlines(x, y - 0.5, y + 0.5, color=colour, linestyle=style, linewidth=1.8, label=label)
+        y = np.flatnonzero(~np.isnan(values))
+        if len(y):
+            ends = y - 0.5, y + 0.5
+            axes.vlines(np.log10(values[y]), *ends, color=colour, linestyle=line, linewidth=1.8, label=label)
     set_lambda_axis(axes, np.unique(points.lambdas))
-    limits = points.limits[~np.isnan(points.limits)]
-    if len(limits):
-        axes.set_xlim(right=max(axes.get_xlim()[1], float(np.log10(limits.max())) + 0.2))
+    if not np.isnan(points.limits).all():
+        axes.set_xlim(right=max(axes.get_xlim()[1], float(np.log10(np.nanmax(points.limits))) + 0.2))
     axes.set_yticks(range(count), points.names)
     axes.set_ylim(count - 0.4, -0.6)
     axes.grid(axis="y")
