@@ -1,5 +1,7 @@
 """What the tests share: a small spec to vary, and TensorFlow set up as workers have it."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,10 @@ def pytest_runtest_protocol(item: pytest.Item):
         return (yield)
 
 
+TABLES = ["response.csv", "best_lambda.csv", "scaling.csv", "transfer.csv", "stability.csv", "mechanism.csv"]
+"""What a study without planted data writes."""
+
+
 def edited(*changes: tuple[str, str]) -> str:
     """The small spec's text with parts replaced."""
     text = SPEC
@@ -62,6 +68,12 @@ def parsed(*changes: tuple[str, str]) -> spec.Spec:
 def parsed_text(text: str) -> spec.Spec:
     """A spec from its text."""
     return spec.parse(text, "spec.yaml")
+
+
+def run_command(*arguments, **options):
+    """The program in a process of its own."""
+    command = [sys.executable, "-m", "regsearch", *map(str, arguments)]
+    return subprocess.run(command, text=True, capture_output=True, **options)
 
 
 @pytest.fixture

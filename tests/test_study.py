@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 import pytest
-from conftest import parsed, parsed_text
+from conftest import TABLES, parsed, parsed_text
 
 from regsearch import data as datasets
 from regsearch import report, study
@@ -17,9 +17,6 @@ from regsearch.runner import work as runner_work
 
 pytestmark = pytest.mark.slow
 TINY = [("widths: [1, 2]", "widths: [1]"), ("lambdas: [0, 0.01, 0.1]", "lambdas: [0, 0.01]")]
-
-
-TABLES = ["response.csv", "best_lambda.csv", "scaling.csv", "transfer.csv", "stability.csv", "mechanism.csv"]
 
 
 def run(path, *changes, engine="population", workers=0):

@@ -88,12 +88,12 @@ def plan(
     from regsearch import runner
 
     folder, settings = out or Path("results") / spec.name, make_settings()
-    made = runner.make_plan(spec, folder, settings, started, signals)
+    planned = runner.make_plan(spec, folder, settings, started, signals)
     if as_json:
         named = {"spec": str(path), "name": spec.name, "dataset": spec.dataset.name, "results": str(folder)}
-        output.print_json({**named, "engine": settings.engine, **output.describe_plan(made)})
+        output.print_json({**named, "engine": settings.engine, **output.describe_plan(planned)})
     else:
-        output.print_plan(made, folder)
+        output.print_plan(planned, folder)
 
 
 @main.command()

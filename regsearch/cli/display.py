@@ -99,9 +99,9 @@ class Display(Reporter):
             self.live.stop()
             self.live = None
 
-    def _draw(self, what: Callable[[], RenderableType]) -> None:
+    def _draw(self, render: Callable[[], RenderableType]) -> None:
         self.live = Live(
-            console=self.console, get_renderable=what, refresh_per_second=REFRESHES_A_SECOND, transient=True
+            console=self.console, get_renderable=render, refresh_per_second=REFRESHES_A_SECOND, transient=True
         )
         self.live.start()
 

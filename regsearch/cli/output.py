@@ -114,8 +114,8 @@ def print_plan(plan: "Plan", results: Path) -> None:
     if plan.seconds is None or plan.memory is None:
         click.echo("Nothing is missing, so a run would train nothing.")
         return
-    where = f"on {plan.workers} workers ({plan.device})" if plan.workers else f"in one process ({plan.device})"
-    click.echo(f"{plan.populations} populations {where}, up to {format_bytes(plan.memory)} of memory each")
+    site = f"on {plan.workers} workers ({plan.device})" if plan.workers else f"in one process ({plan.device})"
+    click.echo(f"{plan.populations} populations {site}, up to {format_bytes(plan.memory)} of memory each")
     overhead, compiling, training, total = map(format_duration, astuple(plan.seconds))
     in_workers = f"in all workers {compiling} of compiling, {training} of training"
     click.echo(f"About {total}: {overhead} to start and end; {in_workers}")

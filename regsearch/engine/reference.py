@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from regsearch.data import Arrays, Loss, Split
 from regsearch.engine.job import Job
 from regsearch.engine.plain import build, count_weights, list_kernels
-from regsearch.grid import Cell, weigh
+from regsearch.grid import Cell, cost_architecture
 from regsearch.ledger import Epoch, Record, record_completed, record_diverged
 from regsearch.randomness import draw_batches
 from regsearch.spec import Cosine, OptimizerBase, Piecewise, Training
@@ -42,7 +42,7 @@ def _train(cell: Cell, split: Split, training: Training, raise_if_stopped: Calla
     keras.backend.clear_session()
     started = time.perf_counter()
     architecture, image = cell.architecture, split.train[0].shape[1:]
-    l1, l2, decay = cell.coefficients(weigh(architecture, image, split.outputs).penalised)
+    l1, l2, decay = cell.coefficients(cost_architecture(architecture, image, split.outputs).penalised)
     model = build(architecture, image, split.outputs, cell.seed, l1, l2)
     kernels = list_kernels(model, architecture.penalised)
     optimizer = _make_optimizer(training.optimizer, make_rate(training, cell), decay)

@@ -10,12 +10,12 @@ from regsearch.grid.cells import (
     make_cells,
     make_populations,
 )
-from regsearch.grid.costs import KEPT_COMPILED, SCORED_AT_ONCE, Size, measure, weigh
+from regsearch.grid.costs import KEPT_COMPILED, SCORED_AT_ONCE, Size, cost_architecture, measure
 from regsearch.grid.rounds import make_rounds, select_present
-from regsearch.grid.shapes import Window, window_of
+from regsearch.grid.shapes import Window, make_window
 
 __all__ = [
-    "KEPT_COMPILED", "SCORED_AT_ONCE", "WIDTHS", "Architecture", "Cell", "Population", "Size", "Window", "identify",
-    "make_architectures", "make_cells", "make_populations", "make_rounds", "measure", "select_present", "weigh",
-    "window_of",
+    "KEPT_COMPILED", "SCORED_AT_ONCE", "WIDTHS", "Architecture", "Cell", "Population", "Size", "Window",
+    "cost_architecture", "identify", "make_architectures", "make_cells", "make_populations", "make_rounds",
+    "make_window", "measure", "select_present",
 ]  # fmt: skip

@@ -75,7 +75,7 @@ def measure(spec: Spec, facts: Facts) -> dict[Architecture, Size]:
         width = f" at width {architecture.width}" if architecture.width else ""
         seen = facts.for_width(architecture.width)
         try:
-            sizes[architecture] = _size(weigh(architecture, seen.image, seen.outputs), spec.training)
+            sizes[architecture] = _size(cost_architecture(architecture, seen.image, seen.outputs), spec.training)
         except MisfitError as misfit:
             problems.append(spec.problem((*location, *misfit.location), f"expected {misfit.expected}{width}"))
     if problems:
@@ -83,7 +83,7 @@ def measure(spec: Spec, facts: Facts) -> dict[Architecture, Size]:
     return sizes
 
 
-def weigh(architecture: Architecture, image: tuple[int, int, int], outputs: int) -> Cost:
+def cost_architecture(architecture: Architecture, image: tuple[int, int, int], outputs: int) -> Cost:
     """What an architecture costs.
 
     Raises:

@@ -134,7 +134,7 @@ def trace(
     return shape, total
 
 
-def window_of(arguments: dict[str, Any], size: str) -> Window:
+def make_window(arguments: dict[str, Any], size: str) -> Window:
     """The window of a layer's arguments; pools stride by their size unless told otherwise."""
     strides = arguments["strides"] or arguments[size]
     return Window(arguments[size], strides, arguments["padding"], arguments.get("dilation_rate", (1, 1)))
@@ -154,7 +154,7 @@ def _find_problem(kind: str, arguments: dict[str, Any], shape: Shape) -> str | N
         return f"`groups` to divide the channels that come in and the filters, got {got}"
     size = next((name for name in ("kernel_size", "pool_size") if name in arguments), None)
     if size and arguments["padding"] == "valid":
-        reach = window_of(arguments, size).reach
+        reach = make_window(arguments, size).reach
         if reach[0] > shape[0] or reach[1] > shape[1]:
             return f"a window no larger than its input, got {list(reach)} over an image of shape {shape}"
     return None
@@ -175,7 +175,7 @@ def _shape_output(kind: str, arguments: dict[str, Any], shape: Shape) -> Shape:
         return shape[0] + rows, shape[1] + columns, shape[2]
     size = "kernel_size" if "kernel_size" in arguments else "pool_size"
     channels = arguments.get("filters", shape[-1] * arguments.get("depth_multiplier", 1))
-    return (*window_of(arguments, size).output(*shape[:2]), channels)
+    return (*make_window(arguments, size).output(*shape[:2]), channels)
 
 
 def _cost_layer(layer: LayerBase, arguments: dict[str, Any], before: Shape, after: Shape, which: Penalised) -> Cost:

@@ -41,16 +41,16 @@ class Checkpoints:
     folder: Path
     seconds: float = SAVE_SECONDS
 
-    def of(self, trials: Iterable[str], **how: Any) -> "Checkpoint":
+    def of(self, trials: Iterable[str], **settings: Any) -> "Checkpoint":
         """The file of a population.
 
         Args:
             trials: of its members, in order.
-            how: what else its numbers follow from; a state made otherwise is not continued.
+            settings: what else its numbers follow from; a state made otherwise is not continued.
         """
         trials = list(trials)
         versions = {name: version(name) for name in DECIDING}
-        made_by = json.dumps({"trials": trials, **versions, **how}, sort_keys=True)
+        made_by = json.dumps({"trials": trials, **versions, **settings}, sort_keys=True)
         return Checkpoint(self._path(trials), made_by, self.seconds)
 
     def remove(self, trials: Iterable[str]) -> None:

@@ -25,8 +25,8 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def unusable(folder: Path, error: Exception) -> ResultsError:
     """The error of a results folder that cannot be read or written."""
-    where, why = getattr(error, "filename", None) or folder, getattr(error, "strerror", None) or error
+    path, reason = getattr(error, "filename", None) or folder, getattr(error, "strerror", None) or error
     return ResultsError(
-        f"{where}: expected a results folder that can be read and written, got: {why}. "
+        f"{path}: expected a results folder that can be read and written, got: {reason}. "
         "Mend that, or name another folder with --out. Everything finished is kept; run again to go on."
     )

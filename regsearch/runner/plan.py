@@ -123,17 +123,17 @@ def make_plan(spec: Spec, results: Path, settings: Settings, started: float, sig
         own = [cell for cells in rounds for cell in cells if cell.architecture == architecture]
         # The grid's full populations say how many train together, also where only a few are left.
         members = next(job.members for job in planned[0] if job.population.first.architecture == architecture)
-        at = [index for index, job in enumerate(jobs) if job.population.first.architecture == architecture]
+        places = [index for index, job in enumerate(jobs) if job.population.first.architecture == architecture]
         rows.append(
             Row(
                 architecture=architecture,
                 size=size,
                 trials=len(own),
                 finished=sum(cell.trial in finished for cell in own),
-                populations=len(at),
+                populations=len(places),
                 members=members,
                 memory=members * size.memory,
-                seconds=sum(costs[index].train for index in at) if measured else None,
+                seconds=sum(costs[index].train for index in places) if measured else None,
             )
         )
     return Plan(

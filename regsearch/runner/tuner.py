@@ -17,7 +17,7 @@ from keras_tuner.engine import trial as kt_trial
 
 from regsearch.data import Facts
 from regsearch.engine import build
-from regsearch.grid import Cell, weigh
+from regsearch.grid import Cell, cost_architecture
 from regsearch.ledger import Trial, unusable
 from regsearch.spec import NONE
 
@@ -146,7 +146,7 @@ class GridHyperModel(kt.HyperModel):
         """The untrained network, with its regularizers."""
         cell = self.cells[tuple(hp.get(name) for name in _AXES)]
         facts = self.facts.for_width(cell.architecture.width)
-        l1, l2, _ = cell.coefficients(weigh(cell.architecture, facts.image, facts.outputs).penalised)
+        l1, l2, _ = cell.coefficients(cost_architecture(cell.architecture, facts.image, facts.outputs).penalised)
         return build(cell.architecture, facts.image, facts.outputs, cell.seed, l1, l2)
 
 

@@ -41,10 +41,10 @@ def train(spec: Spec, job: Job, raise_if_stopped: Callable[[], None] = lambda: N
 
 def _load(spec: Spec, content: str) -> Images | None:
     """The dataset, which must be that of the driver also where this is another machine."""
-    found = data.describe(spec).content if content else ""
-    if found != content:
+    here = data.describe(spec).content if content else ""
+    if here != content:
         raise DatasetError(
             f"dataset {spec.dataset.name} on {socket.gethostname()}: expected the data that the run was started with "
-            f"({content}), got other data of that name or path ({found}). Every worker must see the same files."
+            f"({content}), got other data of that name or path ({here}). Every worker must see the same files."
         )
     return data.load(spec)

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from bad_specs import BAD
 from click.testing import CliRunner
-from conftest import CONFIGS_FOLDER, SPEC, edited
+from conftest import CONFIGS_FOLDER, SPEC, edited, run_command
 
 from regsearch import study
 from regsearch.cli import main
@@ -37,12 +37,6 @@ training: {optimizer: SGD, batch_size: 32, epochs: 1}
 
 def invoke(*arguments):
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def command(*arguments, **options):
-    return subprocess.run(
-        [sys.executable, "-m", "regsearch", *map(str, arguments)], text=True, capture_output=True, **options
-    )
 
 
 @pytest.mark.parametrize("name", ["check", "run"])
@@ -71,7 +65,7 @@ def test_check_prints_1220_and_1200_for_the_layer_of_the_question(tmp_path):
 
     np.savez(tmp_path / "images.npz", x=np.zeros((100, 4, 5, 10), np.float32), y=np.arange(100) % 20)
     (tmp_path / "question.yaml").write_text(QUESTION)
-    result = command("check", "question.yaml", cwd=tmp_path)
+    result = run_command("check", "question.yaml", cwd=tmp_path)
     assert result.returncode == 0
     assert re.search(r"question +1220 +1200\b", result.stdout)
     assert result.stderr == ""
@@ -108,7 +102,7 @@ def finished(tmp_path_factory):
     """One real run by the command itself."""
     path = tmp_path_factory.mktemp("cli")
     (path / "tiny.yaml").write_text(SPEC.replace("widths: [1, 2]", "widths: [1]"))
-    return path, command("run", "tiny.yaml", cwd=path)
+    return path, run_command("run", "tiny.yaml", cwd=path)
 
 
 @pytest.mark.slow
@@ -124,14 +118,14 @@ def test_run_puts_data_on_stdout_and_progress_on_stderr(finished):
 
 @pytest.mark.slow
 def test_run_again_says_that_nothing_was_missing(finished):
-    result = command("run", "tiny.yaml", cwd=finished[0])
+    result = run_command("run", "tiny.yaml", cwd=finished[0])
     assert result.returncode == 0
     assert "nothing was missing, so nothing was trained" in result.stderr
 
 
 @pytest.mark.slow
 def test_quiet_prints_nothing(finished):
-    result = command("run", "tiny.yaml", "--quiet", cwd=finished[0])
+    result = run_command("run", "tiny.yaml", "--quiet", cwd=finished[0])
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
@@ -147,7 +141,7 @@ def test_report_rebuilds_the_tables_byte_for_byte(finished):
 
 @pytest.mark.slow
 def test_another_study_in_the_folder_is_exit_4(finished, spec_file):
-    result = command("run", spec_file(("epochs: 2", "epochs: 3")), "--out", finished[0] / "results" / "tiny")
+    result = run_command("run", spec_file(("epochs: 2", "epochs: 3")), "--out", finished[0] / "results" / "tiny")
     assert result.returncode == 4
     assert "epochs: 2 there, 3 here" in result.stderr
     assert "Traceback" not in result.stderr

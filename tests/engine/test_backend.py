@@ -7,7 +7,7 @@ import sys
 
 import pandas as pd
 import pytest
-from test_cli import command
+from conftest import run_command as command
 
 from regsearch import spec, study
 

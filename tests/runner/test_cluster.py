@@ -10,8 +10,7 @@ import time
 import pandas as pd
 import pytest
 from cluster import Certificate, cluster
-from conftest import edited, parsed
-from test_study import TABLES
+from conftest import TABLES, edited, parsed
 
 from regsearch import study
 from regsearch.errors import ClusterError

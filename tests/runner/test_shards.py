@@ -2,8 +2,7 @@
 
 import pandas as pd
 import pytest
-from conftest import parsed
-from test_study import TABLES
+from conftest import TABLES, parsed
 
 from regsearch import data as datasets
 from regsearch import report, study

@@ -16,8 +16,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from conftest import edited, parsed
-from test_study import TABLES
+from conftest import TABLES, edited, parsed
 
 from regsearch import study
 from regsearch.cli import main

@@ -8,7 +8,7 @@ import tensorflow as tf
 from regsearch.engine.plain import make_initializer
 from regsearch.engine.population.convolution import convolve, group_depthwise, multiply
 from regsearch.engine.population.layers import IMAGE, MemberLayer
-from regsearch.grid import Window, window_of
+from regsearch.grid import Window, make_window
 
 
 class _Kernels(MemberLayer):
@@ -38,7 +38,7 @@ class _Convolution(_Kernels):
     """A convolution; `lowering` is how it is computed."""
 
     def build(self, shape: tuple[int, ...]) -> None:
-        self.window = window_of(self.arguments, "kernel_size")
+        self.window = make_window(self.arguments, "kernel_size")
         self.lowering = self.arguments["lowering"](self.arguments["kernel_size"])
         self.add_kernels(shape[-4])
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from regsearch.engine.dropout import draw_mask
 from regsearch.engine.plain import Place, name_layer
 from regsearch.engine.population.convolution import slice_windows
-from regsearch.grid import window_of
+from regsearch.grid import make_window
 from regsearch.randomness import DROPOUT, draw_layer_seed
 from regsearch.spec import LayerBase
 
@@ -51,7 +51,7 @@ class MaxPooling2D(MemberLayer):
     """Keras's MaxPooling2D."""
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        places = slice_windows(window_of(self.arguments, "pool_size"), x, fill=x.dtype.min)
+        places = slice_windows(make_window(self.arguments, "pool_size"), x, fill=x.dtype.min)
         y = places[0]
         for place in places[1:]:
             y = tf.maximum(y, place)
@@ -62,7 +62,7 @@ class AveragePooling2D(MemberLayer):
     """Keras's AveragePooling2D; with `same`, padding does not count."""
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        window = window_of(self.arguments, "pool_size")
+        window = make_window(self.arguments, "pool_size")
         counts = tf.add_n(slice_windows(window, tf.ones((1, *x.shape[-3:-1], 1))))
         return tf.add_n(slice_windows(window, x)) / counts
 

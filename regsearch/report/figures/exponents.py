@@ -31,14 +31,14 @@ def find_points(studies: pd.DataFrame) -> Points | None:
     if studies.empty:
         return None
     counts = studies["verdict"].value_counts()
-    said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in sorted(counts.index, key=lambda v: -counts[v]))
+    verdicts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in sorted(counts.index, key=lambda v: -counts[v]))
     labels = [
         f"{row['penalty']}, rate {row['learning_rate']:g}, {row['train_size']} images"
         for row in studies.to_dict("records")
     ]
     return Points(
         studies.replace([-np.inf, np.inf], np.nan).assign(label=labels),
-        f"How the best lambda goes with the number of weights: {said}\nbest lambda ∝ N^exponent, 95 % interval",
+        f"How the best lambda goes with the number of weights: {verdicts}\nbest lambda ∝ N^exponent, 95 % interval",
     )
 
 
