@@ -32,9 +32,8 @@ def calibrate(trials: pd.DataFrame, exponent: float, draws: int) -> pd.DataFrame
     for seeds in np.array_split(np.sort(trials["seed"].unique()), draws):
         curves = list(make_curves(trials[trials["seed"].isin(seeds)]))
         rows = fit_scaling(find_best_lambdas(curves, bootstraps=0))
-        fits.append(
-            rows[(rows["penalty"] == "l2") & (rows["against"] == "penalised_weights")].assign(seeds=len(seeds))
-        )
+        rows = rows[(rows["penalty"] == "l2") & (rows["against"] == "penalised_weights")]
+        fits.append(rows.assign(seeds=len(seeds)))
     names = ["penalty", "against", "learning_rate", "train_size"]
     groups = pd.concat(fits).groupby(names, sort=True)
     sums = [summarise(group, exponent) | dict(zip(names, key, strict=True)) for key, group in groups]

@@ -45,15 +45,14 @@ def measure_mechanism(
     rows = []
     for best_row in best.to_dict("records"):
         row: dict[str, Any] = {name: best_row[name] for name in (*ARCHITECTURE, *SETTING)}
-        row["lambda"] = best_row["best_grid_lambda"]
+        row["lambda"], penalty = best_row["best_grid_lambda"], by_name[row["penalty"]]
         ends = completed.iloc[places.get((row["architecture"], *(row[name] for name in SETTING)), [])]
         ends = ends[np.isclose(ends["lambda"], row["lambda"], rtol=1e-9, atol=0)]
         ends = ends.sort_values("seed").set_index("trial")  # the ledger's order is that of completion
         begun = starts.loc[ends.index.intersection(starts.index, sort=False)]
         row["seeds"] = len(ends)
         for end, networks in zip(ENDS, (begun, ends), strict=True):
-            measures = _measure(networks, row, by_name[row["penalty"]])
-            row |= {f"{name}_{end}": value for name, value in measures.items()}
+            row |= {f"{name}_{end}": value for name, value in _measure(networks, row, penalty).items()}
         rows.append(row)
     table = pd.DataFrame(rows, columns=COLUMNS)
     for _, group in split_settings(table):

@@ -84,11 +84,9 @@ def judge(low: float, high: float) -> str:
 def _rows(best: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for (penalty, rate), group in best.groupby(["penalty", "learning_rate"], sort=True):
         by_size = list(group.groupby("train_size", sort=True))
-        fits: list[tuple[dict[str, Any], Line | None, int]] = [
-            ({"train_size": size, "against": name}, fit_line(rows, name), 1)
-            for size, rows in by_size
-            for name in AGAINST
-        ]
+        fits: list[tuple[dict[str, Any], Line | None, int]] = []
+        for size, rows in by_size:
+            fits += [({"train_size": size, "against": name}, fit_line(rows, name), 1) for name in AGAINST]
         if len(by_size) > 1:
             fits += [({"against": name}, fit_line(group, name, "train_size"), 1) for name in AGAINST]
             fits.append(({"against": "train_size"}, fit_line(group, "penalised_weights", "train_size"), 2))

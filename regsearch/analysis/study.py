@@ -29,13 +29,12 @@ def analyse(trials: pd.DataFrame, epochs: pd.DataFrame, spec: Spec, chance: floa
     training, penalties, dataset = spec.training, spec.grid.penalties, spec.dataset
     # How long a network trains is not known where it stops when it likes.
     steps = {size: math.nan if training.early_stopping else count for size, count in spec.steps().items()}
+    factors = training.largest_and_mean_factor()
     return Tables(
         best_lambda=best,
         scaling=fit_scaling(best),
         transfer=measure_transfer(curves),
-        stability=measure_stability(
-            curves, training.optimizer, steps, penalties, chance, training.largest_and_mean_factor()
-        ),
+        stability=measure_stability(curves, training.optimizer, steps, penalties, chance, factors),
         mechanism=measure_mechanism(trials, epochs, best, penalties),
         response=average_response(curves),
         calibration=calibrate(trials, dataset.exponent, dataset.draws) if isinstance(dataset, Planted) else None,

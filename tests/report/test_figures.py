@@ -63,9 +63,9 @@ def test_the_best_lambdas_and_the_fitted_line_are_those_of_the_tables():
     best = optima(-0.5)
     fits = fit_scaling(best)
     found = best_against_weights.find_points(best, fits)
-    assert found.weights.tolist() == WEIGHTS.tolist()
-    assert found.lambdas == pytest.approx(best["best_lambda"])
-    assert not found.direction.any()
+    assert found.best["trainable_weights"].tolist() == WEIGHTS.tolist()
+    assert found.best["height"].to_numpy() == pytest.approx(best["best_lambda"])
+    assert not found.best["side"].any()
     fit = fits[fits["against"] == "trainable_weights"].iloc[0]
     ends, heights = found.lines["fit"]
     assert ends.tolist() == [WEIGHTS[0], WEIGHTS[-1]]
@@ -80,18 +80,19 @@ def test_the_best_lambdas_and_the_fitted_line_are_those_of_the_tables():
 def test_edges_and_no_benefit_are_arrows_from_the_bounds_that_the_fit_uses():
     best = optima(w300="left_edge", w3000="no_benefit", w100000="right_edge")
     found = best_against_weights.find_points(best, fit_scaling(best))
-    assert found.direction.tolist() == [-1, 0, -1, 0, 0, 1]
+    assert found.best["side"].tolist() == [-1, 0, -1, 0, 0, 1]
+    heights = found.best["height"].to_numpy()
     rows = best.set_index("architecture")
     half = math.sqrt(1.8)
-    assert found.lambdas[0] == pytest.approx(rows.loc["w300", "best_grid_lambda"] * half)
-    assert found.lambdas[2] == pytest.approx(rows.loc["w3000", "one_se_high"])
-    assert found.lambdas[5] == pytest.approx(rows.loc["w100000", "best_grid_lambda"] / half)
+    assert heights[0] == pytest.approx(rows.loc["w300", "best_grid_lambda"] * half)
+    assert heights[2] == pytest.approx(rows.loc["w3000", "one_se_high"])
+    assert heights[5] == pytest.approx(rows.loc["w100000", "best_grid_lambda"] / half)
     with use_style():
         drawn = best_against_weights.draw(found, "l2")
     arrows = [text for text in drawn.axes[0].texts if text.arrow_patch]
     assert len(arrows) == 3
     low, high = drawn.axes[0].get_ylim()
-    assert low < found.lambdas.min() < found.lambdas.max() < high
+    assert low < heights.min() < heights.max() < high
 
 
 def test_with_too_few_optima_the_claims_go_through_their_middle_and_with_none_are_not_drawn():
@@ -159,19 +160,24 @@ def outcomes(loss, accuracy=0.5):
 
 
 def test_divergence_and_collapse_are_told_apart_and_a_quiet_study_has_no_map():
-    assert outcomes(lambda lam: 1.0).lambdas.max() == LAMBDAS.max()  # the limit, 5 at a rate of 0.1, lies in the grid
+    assert (
+        outcomes(lambda lam: 1.0).cells["lambda"].max() == LAMBDAS.max()
+    )  # the limit, 5 at a rate of 0.1, lies in the grid
     blown = outcomes(lambda lam: np.nan if lam > 1 else 1.0)
-    states = dict(zip(zip(blown.rows, blown.lambdas.tolist(), strict=True), blown.states, strict=True))
-    assert states[0, LAMBDAS[-1]] == "diverged"
-    assert states[2, 0.0] == "stable"
+    states = blown.cells.set_index(["architecture", "lambda"])["state"]
+    assert states["w1", LAMBDAS[-1]] == "diverged"
+    assert states["w4", 0.0] == "stable"
     assert "diverged from lambda 3.16 on (theory: 10 or a little lower)" in blown.title
     dead = outcomes(lambda lam: CHANCE if lam > 0.05 else 1.0, accuracy=0.1)
-    assert "collapsed" in dead.states
+    assert "collapsed" in dead.cells["state"].tolist()
     assert "collapsed to guessing from 0.1 on" in dead.title
 
 
 def test_a_network_that_fits_too_closely_has_not_collapsed():
-    assert "collapsed" not in outcomes(lambda lam: 2 * CHANCE if lam < 0.01 else 1.0, accuracy=0.6).states
+    assert (
+        "collapsed"
+        not in outcomes(lambda lam: 2 * CHANCE if lam < 0.01 else 1.0, accuracy=0.6).cells["state"].tolist()
+    )
 
 
 def test_nothing_to_show_is_no_map():

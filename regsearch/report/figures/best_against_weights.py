@@ -27,20 +27,13 @@ class Points(NamedTuple):
     """What is known of each network's best lambda, and the lines.
 
     Attributes:
-        statuses, weights: (networks,).
-        lambdas: the best lambda, or the bound where only that is known, (networks,).
-        low, high: the ends of the 95 % interval, NaN where there is none, (networks,).
-        direction: 0 where it is known, −1 where it is at most that, 1 where it is at least, (networks,).
+        best: rows of the table of `best_lambda` by weight count, with their `height`, which is the best lambda or the
+            bound where only that is known, and `side`: 0 where it is known, −1 where it is at most that, 1 at least.
         lines: (ends of the range of weights, heights there) of each of LINES that there is.
         title: the finding.
     """
 
-    statuses: Any
-    weights: Floats
-    lambdas: Floats
-    low: Floats
-    high: Floats
-    direction: Floats
+    best: pd.DataFrame
     lines: dict[str, tuple[Floats, Floats]]
     title: str
 
@@ -58,11 +51,10 @@ def find_points(best: pd.DataFrame, scaling: pd.DataFrame) -> Points | None:
     if best.empty:
         return None
     best = best.sort_values([AGAINST, "architecture"], kind="stable")
-    weights, low, high = (best[name].to_numpy(float) for name in (AGAINST, "best_lambda_low", "best_lambda_high"))
-    below, above = find_bounds(best)
+    weights, (below, above) = best[AGAINST].to_numpy(float), find_bounds(best)
     known = below == above
-    direction = np.where(known, 0.0, np.where(np.isfinite(above), -1.0, 1.0))
-    lambdas = np.exp(np.where(direction < 0, above, below))
+    side = np.where(known, 0, np.where(np.isfinite(above), -1, 1))
+    best = best.assign(height=np.exp(np.where(side < 0, above, below)), side=side)
     lines, title = {}, f"undetermined, with {known.sum()} of {len(best)} optima known"
     ends = np.array([weights.min(), weights.max()])
     for row in scaling[(scaling["against"] == AGAINST) & scaling["exponent"].notna()].to_dict("records"):
@@ -77,7 +69,7 @@ def find_points(best: pd.DataFrame, scaling: pd.DataFrame) -> Points | None:
             else:
                 height = float(np.mean(below[known] - exponent * np.log(weights[known])))
             lines[name] = ends, np.exp(height) * ends**exponent
-    return Points(best["status"].to_numpy(), weights, lambdas, low, high, direction, lines, title)
+    return Points(best, lines, title)
 
 
 def draw(points: Points, title: str) -> Figure:
@@ -85,13 +77,12 @@ def draw(points: Points, title: str) -> Figure:
     drawn, ((axes,),) = make_figure(6.0, 4.7, title)
     drawn.subplots_adjust(left=0.115, right=0.98, top=0.855, bottom=0.255)
     axes.set_yscale("log")
-    set_weights_axis(axes, points.weights, room=10)
+    set_weights_axis(axes, points.best[AGAINST].to_numpy(float), room=10)
     axes.grid(which="major", axis="y")
     for line, (x, y) in points.lines.items():
         axes.plot(x, y, zorder=2, **LINES[line])
     for status in MARKERS:
-        if (points.statuses == status).any():
-            _draw_status(axes, points, status)
+        _draw_status(axes, points.best[points.best["status"] == status], status)
     _ylim(axes, points)
     axes.set_xlabel("trainable weights N (log scale)")
     axes.set_ylabel("best lambda (log scale; bars: 95 % interval)")
@@ -99,32 +90,34 @@ def draw(points: Points, title: str) -> Figure:
     return drawn
 
 
-def _draw_status(axes: Axes, points: Points, status: str) -> None:
+def _draw_status(axes: Axes, best: pd.DataFrame, status: str) -> None:
+    if best.empty:
+        return
     marker, colour = MARKERS[status]
-    chosen = points.statuses == status
-    x, y, direction = points.weights[chosen], points.lambdas[chosen], points.direction[chosen]
-    low, high = points.low[chosen], points.high[chosen]
-    barred = ~np.isnan(low)
-    if barred.any():
-        reach = np.maximum(0, [y[barred] - low[barred], high[barred] - y[barred]])
-        axes.errorbar(x[barred], y[barred], reach, color=colour, linestyle="", capsize=3, linewidth=1.2, zorder=3)
-    for weights, height, side in zip(x, y, direction, strict=True):
-        if side:
-            axes.annotate(
-                "", xy=(weights, height), xytext=(0, 24 * side), textcoords="offset points", zorder=3,
-                arrowprops={"arrowstyle": "<|-", "color": colour, "shrinkA": 0, "shrinkB": 2, "linewidth": 1.3},
-            )  # fmt: skip
-    filled, label = "white" if direction.any() else colour, STATUSES[status].legend
-    axes.plot(x, y, linestyle="", marker=marker, color=colour, markerfacecolor=filled, label=label, zorder=4)
+    barred = best[best["best_lambda_low"].notna()]
+    if len(barred):
+        x, y, low, high = (barred[name] for name in (AGAINST, "height", "best_lambda_low", "best_lambda_high"))
+        reach = np.maximum(0, [y - low, high - y])
+        axes.errorbar(x, y, reach, color=colour, linestyle="", capsize=3, linewidth=1.2, zorder=3)
+    for row in best[best["side"] != 0].to_dict("records"):
+        axes.annotate(
+            "", xy=(row[AGAINST], row["height"]), xytext=(0, 24 * row["side"]), textcoords="offset points", zorder=3,
+            arrowprops={"arrowstyle": "<|-", "color": colour, "shrinkA": 0, "shrinkB": 2, "linewidth": 1.3},
+        )  # fmt: skip
+    axes.plot(
+        best[AGAINST], best["height"], linestyle="", marker=marker, color=colour, zorder=4,
+        markerfacecolor="white" if best["side"].any() else colour, label=STATUSES[status].legend,
+    )  # fmt: skip
 
 
 def _ylim(axes: Axes, points: Points) -> None:
     """Room for the arrows, and at least a decade, so that a flat line looks flat."""
-    values = np.concatenate([points.lambdas, points.low, points.high, *(y for _, y in points.lines.values())])
+    known = points.best[["height", "best_lambda_low", "best_lambda_high"]].to_numpy(float)
+    values = np.concatenate([known.ravel(), *(y for _, y in points.lines.values())])
     low, high = np.log10(np.nanmin(values)), np.log10(np.nanmax(values))
     missing = max(0.0, 1 - (high - low)) / 2
     room = 0.12 * max(1.0, high - low)
-    down, up = (room * (2 if (points.direction == side).any() else 1) for side in (-1, 1))
+    down, up = (room * (2 if (points.best["side"] == side).any() else 1) for side in (-1, 1))
     ends = 10 ** (low - missing - down), 10 ** (high + missing + up)
     axes.set_ylim(*ends)
     set_number_ticks(axes.yaxis, *ends)

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from regsearch.analysis import COLLAPSED, find_divergence
-from regsearch.report.figures.canvas import Floats, make_figure, place_lambdas, set_lambda_axis
+from regsearch.report.figures.canvas import make_figure, place_lambdas, set_lambda_axis
 from regsearch.report.figures.palette import BLACK, BLUE, GREY, ORANGE, PINK, RED
 
 STATES: dict[str, dict[str, Any]] = {
@@ -28,19 +28,14 @@ class Points(NamedTuple):
     """What became of each network at each lambda.
 
     Attributes:
-        names: the networks by weight count.
-        rows, lambdas, states: (cells,); the place in `names`, lambda and one of STATES.
-        limits: (networks,); NaN where theory has none or it is far outside the grid.
-        too_short: (networks,); below it training is too short for the penalty to act, NaN as above.
+        cells: rows of the table of `response`, with their `state`, one of STATES.
+        networks: rows of the table of `stability` by weight count; no `predicted_limit` far outside the grid, and no
+            `under_trained_below` outside it.
         title: the finding.
     """
 
-    names: list[str]
-    rows: list[int]
-    lambdas: Floats
-    states: list[str]
-    limits: Floats
-    too_short: Floats
+    cells: pd.DataFrame
+    networks: pd.DataFrame
     title: str
 
 
@@ -54,21 +49,20 @@ def find_points(response: pd.DataFrame, stability: pd.DataFrame, chance: float |
         stability: rows of the table of `stability`.
         chance: the loss of guessing; None where there are no classes, or it is not known.
     """
-    stability = stability.sort_values(["trainable_weights", "architecture"], kind="stable")
-    names = [str(name) for name in stability["architecture"]]
-    response = response[response["architecture"].isin(names)]
-    if response.empty:
+    networks = stability.sort_values(["trainable_weights", "architecture"], kind="stable")
+    cells = response[response["architecture"].isin(networks["architecture"])]
+    if cells.empty:
         return None
-    rows = [names.index(str(name)) for name in response["architecture"]]
-    states = [_state(row, chance) for row in response.to_dict("records")]
-    lambdas = response["lambda"].to_numpy(float)
-    largest, smallest = lambdas.max(), lambdas[lambdas > 0].min(initial=math.inf)
-    limits, short = (stability[name].to_numpy(float) for name in ("predicted_limit", "under_trained_below"))
-    if set(states) == {"stable"} and not (limits <= largest).any():
+    cells = cells.assign(state=[_state(row, chance) for row in cells.to_dict("records")])
+    largest, smallest = cells["lambda"].max(), cells.loc[cells["lambda"] > 0, "lambda"].min()
+    limits, short = networks["predicted_limit"], networks["under_trained_below"]
+    if (cells["state"] == "stable").all() and not (limits <= largest).any():
         return None
-    limits = np.where(limits <= NEAR * largest, limits, np.nan)
-    too_short = np.where((short > smallest) & (short < largest), short, np.nan)
-    return Points(names, rows, lambdas, states, limits, too_short, _title(response, states, stability))
+    networks = networks.assign(
+        predicted_limit=limits.where(limits <= NEAR * largest),
+        under_trained_below=short.where((short > smallest) & (short < largest)),
+    )
+    return Points(cells, networks, _title(cells, stability))
 
 
 def _state(row: dict[Any, Any], chance: float | None) -> str:
@@ -81,40 +75,42 @@ def _state(row: dict[Any, Any], chance: float | None) -> str:
     return "collapsed" if row["validation_accuracy"] < guessing + LEARNT * (1 - guessing) else "stable"
 
 
-def _title(response: pd.DataFrame, states: list[str], stability: pd.DataFrame) -> str:
-    collapsed = response.loc[np.array(states) == "collapsed", "lambda"]
+def _title(cells: pd.DataFrame, stability: pd.DataFrame) -> str:
+    collapsed = cells.loc[cells["state"] == "collapsed", "lambda"]
     title = "nothing diverged"
     if divergence := find_divergence(stability):
         theory = f" (theory: {divergence.theory})" if divergence.theory else ""
         title = f"training diverged from lambda {divergence.lam:.3g} on{theory}"
-    elif "some" in states or "diverged" in states:
+    elif cells["state"].isin(["some", "diverged"]).any():
         title = "training diverged at lambda 0"
     return title + (f"; networks collapsed to guessing from {collapsed.min():.2g} on" if len(collapsed) else "")
 
 
 def draw(points: Points, title: str) -> Figure:
     """Draws the map."""
-    count = len(points.names)
+    names, count = points.networks["architecture"].tolist(), len(points.networks)
     height = 1.75 + 0.29 * count
     drawn, ((axes,),) = make_figure(7.0, height, title)
     drawn.subplots_adjust(left=0.13, right=0.985, top=1 - 0.5 / height, bottom=1.0 / height)
-    x, rows = place_lambdas(points.lambdas), np.array(points.rows)
+    lambdas = points.cells["lambda"].to_numpy(float)
+    x, rows = place_lambdas(lambdas), points.cells["architecture"].map(names.index).to_numpy()
     for state, style in STATES.items():
-        chosen = np.array(points.states) == state
+        chosen = (points.cells["state"] == state).to_numpy()
         if chosen.any():
             axes.plot(x[chosen], rows[chosen], linestyle="", markersize=6, zorder=3, **style)
-    for values, line, colour, label in (
-        (points.limits, "-", BLACK, "predicted limit"),
-        (points.too_short, ":", GREY, "left of this, training is too short to act"),
+    for column, line, colour, label in (
+        ("predicted_limit", "-", BLACK, "predicted limit"),
+        ("under_trained_below", ":", GREY, "left of this, training is too short to act"),
     ):
+        values = points.networks[column].to_numpy(float)
         y = np.flatnonzero(~np.isnan(values))
         if len(y):
             ends = y - 0.5, y + 0.5
             axes.vlines(np.log10(values[y]), *ends, color=colour, linestyle=line, linewidth=1.8, label=label)
-    set_lambda_axis(axes, np.unique(points.lambdas))
-    if not np.isnan(points.limits).all():
-        axes.set_xlim(right=max(axes.get_xlim()[1], float(np.log10(np.nanmax(points.limits))) + 0.2))
-    axes.set_yticks(range(count), points.names)
+    set_lambda_axis(axes, np.unique(lambdas))
+    if points.networks["predicted_limit"].notna().any():
+        axes.set_xlim(right=max(axes.get_xlim()[1], float(np.log10(points.networks["predicted_limit"].max())) + 0.2))
+    axes.set_yticks(range(count), names)
     axes.set_ylim(count - 0.4, -0.6)
     axes.grid(axis="y")
     axes.set_xlabel("lambda (log scale; 0 apart at the left)")
