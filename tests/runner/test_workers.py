@@ -97,7 +97,7 @@ def test_a_killed_worker_is_replaced_and_its_population_tried_again(tmp_path, mo
     from functools import partial
 
     monkeypatch.setattr("regsearch.runner.work.train", partial(dies_once, marker=Path(tmp_path / "died")))
-    with workers.open_pool(2, "CPU", 1) as pool:
+    with workers.open_pool(1, "CPU", 1) as pool:
         found = train(pool, jobs())
     assert (tmp_path / "died").exists()
     assert trials(found) == every_trial()
@@ -107,7 +107,7 @@ def test_a_killed_worker_is_replaced_and_its_population_tried_again(tmp_path, mo
 @pytest.mark.slow
 def test_a_network_that_always_kills_its_worker_fails_alone(monkeypatch):
     monkeypatch.setattr("regsearch.runner.work.train", dies)
-    with workers.open_pool(2, "CPU", 1) as pool:
+    with workers.open_pool(1, "CPU", 1) as pool:
         found = train(pool, jobs(members=2))
     assert trials(found) == every_trial()
     failed = [record for group in found for record in group if record.trial.status == "failed"]
@@ -143,7 +143,7 @@ def find_scheduler(_):
 def test_no_port_is_open_beyond_this_machine():
     import psutil
 
-    with workers.open_pool(2, "CPU", 1) as pool:
+    with workers.open_pool(1, "CPU", 1) as pool:
         pool.submit(idle).result()
         here = psutil.Process()
         listening = [c for process in [here, *here.children(recursive=True)] for c in process.net_connections()
