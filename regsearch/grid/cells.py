@@ -80,6 +80,7 @@ def make_architectures(spec: Spec) -> tuple[Architecture, ...]:
     return tuple(Architecture(item.name, None, item.layers, which) for item in spec.architectures or ())
 
 
+_GAP = "\0"
 Strength = tuple[PenaltyBase | None, float]
 """A penalty and its lambda; no penalty goes with lambda 0."""
 
@@ -115,19 +116,23 @@ def make_cells_at(
         layers = [_identify_layer(layer, architecture.width) for layer in architecture.layers]
         # Planted data follow the width, also where no layer does.
         width = {"width": architecture.width} if spec.dataset.name == "planted" else {}
-        fixed = _serialise({**shared, "layers": layers, **width})
-        for learning_rate, train_size in product(spec.learning_rates(), spec.train_sizes()):
+        # JSON with a gap for each axis, in the order of their names, is put together once and not once a cell.
+        gaps = dict.fromkeys(("lambda", "learning_rate", "penalty", "seed", "train_size"), _GAP)
+        text = json.dumps({**shared, "layers": layers, **width, **gaps}, sort_keys=True)
+        before_lam, before_rate, before_penalty, before_seed, before_size, end = text.split(json.dumps(_GAP))
+        for rate, size in product(spec.learning_rates(), spec.train_sizes()):
+            chosen = strengths(architecture.name, rate, size)
+            begun = [
+                f"{before_lam}{json.dumps(lam)}{before_rate}{float(rate)}{before_penalty}"
+                f"{json.dumps(penalty.name if penalty else NONE)}{before_seed}"
+                for penalty, lam in chosen
+            ]
             for seed in spec.grid.seed_values():
-                for penalty, lam in strengths(architecture.name, learning_rate, train_size):
-                    axes = {
-                        "penalty": penalty.name if penalty else NONE,
-                        "lambda": lam,
-                        "learning_rate": float(learning_rate),
-                        "train_size": train_size,
-                        "seed": seed,
-                    }
-                    trial = _hash(fixed | _serialise(axes))
-                    cells.append(Cell(trial, architecture, penalty, lam, learning_rate, train_size, seed, engine))
+                ending = f"{seed}{before_size}{size}{end}"
+                cells += [
+                    Cell(_hash(start + ending), architecture, penalty, lam, rate, size, seed, engine)
+                    for (penalty, lam), start in zip(chosen, begun, strict=True)
+                ]
     return cells
 
 
@@ -195,11 +200,6 @@ def _plain(value: Any, width: int | None) -> Any:
     return value.resolve(width) if value.of == "width" and width is not None else str(value)
 
 
-def _serialise(content: dict[str, Any]) -> dict[str, str]:
-    return {name: json.dumps(value, sort_keys=True) for name, value in content.items()}
-
-
-def _hash(content: dict[str, str]) -> str:
-    """The hash of JSON by name; it starts with a letter, as a spreadsheet would read `12e345…` as a number."""
-    text = "{" + ", ".join(f'"{name}": {value}' for name, value in sorted(content.items())) + "}"
+def _hash(text: str) -> str:
+    """Starts with a letter: a spreadsheet would read `12e345…` as a number."""
     return "t" + hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -4,7 +4,7 @@ import gzip
 import io
 import logging
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
@@ -55,7 +55,7 @@ def read_trials(folder: Path) -> pd.DataFrame:
 
 def read_epochs(folder: Path, starts_only: bool = False) -> pd.DataFrame:
     """Every network's epochs, or its start alone; see `read_trials`."""
-    parts = [parse_in_parts(part / EPOCHS, Epoch, _may_start if starts_only else None) for part in list_parts(folder)]
+    parts = [parse_in_parts(part / EPOCHS, Epoch, starts_only) for part in list_parts(folder)]
     table = join(list(chain.from_iterable(parts)))
     if starts_only:
         table = table[table["epoch"] == 0]
@@ -75,15 +75,17 @@ def parse_trials(stream: IO[bytes], path: Path) -> pd.DataFrame:
     return table
 
 
-def parse_in_parts(path: Path, row: Row, wanted: Callable[[bytes], bool] | None = None) -> Iterator[pd.DataFrame]:
-    """The rows of a file, or those of wanted lines, some at a time."""
+def parse_in_parts(path: Path, row: Row, starts_only: bool = False) -> Iterator[pd.DataFrame]:
+    """The rows of a file, some at a time; of epochs perhaps those alone that may be of a start."""
     with _open_whole_lines(path) as stream:
         header, first = stream.readline(), 0
         while True:
             lines = list(islice(stream, ROWS_AT_ONCE))
-            text = b"".join(line for line in lines if wanted is None or wanted(line))
+            wanted = lines
+            if starts_only:  # what follows the first comma does not begin with a digit from 1 to 9
+                wanted = [line for line in lines if not 49 <= line[line.find(b",") + 1] <= 57]
             if lines or not first:
-                yield parse(io.BytesIO(header + text), path, row, first)
+                yield parse(io.BytesIO(header + b"".join(wanted)), path, row, first)
             if not lines:
                 return
             first += len(lines)
@@ -162,12 +164,6 @@ def find_end(stream: IO[bytes]) -> tuple[int, int]:
             return begin + newline + 1, size - (begin + newline + 1)
         end = begin
     return 0, size
-
-
-def _may_start(line: bytes) -> bool:
-    """Whether a line of `epochs.csv` may be of epoch 0: its second cell is no plain number above it."""
-    cell = line.split(b",", 2)[1:2]
-    return not cell or not cell[0].isdigit() or cell[0].startswith(b"0")
 
 
 def _is_there(path: Path) -> bool:
