@@ -85,7 +85,11 @@ def parse_in_parts(path: Path, row: Row, starts_only: bool = False) -> Iterator[
             if starts_only:  # what follows the first comma does not begin with a digit from 1 to 9
                 wanted = [line for line in lines if not 49 <= line[line.find(b",") + 1] <= 57]
             if lines or not first:
-                yield parse(io.BytesIO(header + b"".join(wanted)), path, row, first)
+                try:
+                    table = parse(io.BytesIO(header + b"".join(wanted)), path, row, first)
+                except ResultsError:  # which counts the wanted lines alone: all of them name the right one
+                    table = parse(io.BytesIO(header + b"".join(lines)), path, row, first)
+                yield table
             if not lines:
                 return
             first += len(lines)

@@ -1,7 +1,6 @@
 """The workers of this machine: this process itself, or processes of their own run by Dask, one a core or GPU.
 
-The driver alone writes the ledger; a worker gets a job and
-gives records back.
+The driver alone writes the ledger; a worker gets a job and gives records back.
 """
 
 import logging

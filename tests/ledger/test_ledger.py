@@ -206,6 +206,19 @@ def test_epochs_that_are_no_numbers_are_refused_before_anything_is_trained(tmp_p
         Ledger(tmp_path)
 
 
+def test_a_damaged_start_is_named_by_its_line_where_starts_alone_are_read(tmp_path):
+    Ledger(tmp_path).append([done(cell) for cell in CELLS[:3]])
+    path = tmp_path / "epochs.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    assert lines[5].startswith(f"{CELLS[2].trial},0,")
+    path.write_text("".join([*lines[:5], lines[5].replace(",0.25,", ",little,"), *lines[6:]]))
+    for starts_only in (True, False):
+        with pytest.raises(
+            ResultsError, match=r"epochs.csv:6: penalty_value: expected a finite number, got 'little'"
+        ):
+            read_epochs(tmp_path, starts_only)
+
+
 def packed(path):
     path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
     path.unlink()
