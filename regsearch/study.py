@@ -11,7 +11,7 @@ from regsearch import data, engine, grid, ledger, report, runner
 from regsearch.data import Images
 from regsearch.grid import Cell
 from regsearch.ledger import Record
-from regsearch.report import Results
+from regsearch.report import Snapshot
 from regsearch.runner import NoSignals, Reporter, Settings, Signals
 from regsearch.spec import Spec
 
@@ -37,7 +37,7 @@ class Outcome:
     failures: Path
     total: int = 0
     untried: int = 0
-    report: Results | None = None
+    report: Snapshot | None = None
     trained: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     tried_again: list[str] = field(default_factory=list)
@@ -114,11 +114,11 @@ def run(
                 if outcome.trained:
                     seconds = round(time.perf_counter() - started, 3)
                     ledger.note_run(folder, **outcome.facts(), **settings.facts(), **crew.facts(), seconds=seconds)
-                results = report.read(folder, cells)
-                outcome.total, outcome.untried = len(cells), results.untried
+                snapshot = report.read(folder, cells)
+                outcome.total, outcome.untried = len(cells), snapshot.untried
                 # The last shard writes the tables; one that finds them written leaves them.
-                if not settings.part or (not results.untried and (outcome.trained or not results.shown)):
-                    outcome.report = report.write(results, xlsx)
+                if not settings.part or (not snapshot.untried and (outcome.trained or not snapshot.shown)):
+                    outcome.report = report.write(snapshot, xlsx)
     return outcome
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from regsearch.grid import Architecture, Size
-    from regsearch.report import Results
+    from regsearch.report import Snapshot
     from regsearch.runner import Plan
     from regsearch.study import Outcome
 
@@ -150,7 +150,7 @@ def describe_plan(plan: "Plan") -> dict[str, Any]:
     }
 
 
-def print_summary(report: "Results") -> None:
+def print_summary(report: "Snapshot") -> None:
     """Prints the best lambdas as they stand in `best_lambda.csv`."""
     table = report.tables.best_lambda
     if table.empty:

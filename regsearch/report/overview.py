@@ -10,7 +10,7 @@ from regsearch.report import views
 from regsearch.report.csv import write_csv
 from regsearch.report.figures.gallery import draw_picture
 from regsearch.report.page import describe_table, embed, render, split_head
-from regsearch.report.views import FIGURES, PAGE, Results
+from regsearch.report.views import FIGURES, PAGE, Snapshot
 
 STUDIES = "studies.csv"
 _COLUMNS = (
@@ -20,9 +20,9 @@ _COLUMNS = (
 
 
 class Overview(NamedTuple):
-    """What was rebuilt: each study's results, and the table of all."""
+    """What was rebuilt: each study's snapshot, and the table of all."""
 
-    results: dict[str, Results]
+    snapshots: dict[str, Snapshot]
     studies: pd.DataFrame
 
 
@@ -58,20 +58,20 @@ def write(folder: Path, xlsx: bool = False) -> Overview:
         page = render(
             "overview.html",
             name=folder.resolve().name,
-            verdicts={name: split_head(results.verdict) for name, results in studies.items()},
+            verdicts={name: split_head(snapshot.verdict) for name, snapshot in studies.items()},
             pictures=[embed(each) for each in picture],
             table=describe_table("studies", table),
-            specs={name: results.spec.text for name, results in studies.items()},
+            specs={name: snapshot.spec.text for name, snapshot in studies.items()},
         )
         ledger.write_text(folder / PAGE, page)
     return Overview(studies, table)
 
 
-def _make_table(studies: dict[str, Results]) -> pd.DataFrame:
+def _make_table(studies: dict[str, Snapshot]) -> pd.DataFrame:
     """Of each study's table of scaling, the rows against the trainable weights."""
     tables = [
-        results.tables.scaling.assign(study=name, optimizer=results.spec.training.optimizer.kind)
-        for name, results in studies.items()
+        snapshot.tables.scaling.assign(study=name, optimizer=snapshot.spec.training.optimizer.kind)
+        for name, snapshot in studies.items()
     ]
     whole = pd.concat(tables, ignore_index=True)
     rows = whole[(whole["against"] == "trainable_weights") & whole["train_size"].notna()]  # no joint fits over sizes

@@ -23,8 +23,8 @@ FIGURES, PAGE, WORKBOOK = "figures", "report.html", "tables.xlsx"
 
 
 @dataclass(frozen=True)
-class Results:
-    """A results folder as it stands: its study, its grid, the grid's rows of the ledger, and what they say."""
+class Snapshot:
+    """A results folder as it stood when it was read: its study, its grid, the grid's trials, and what they say."""
 
     folder: Path
     study: StudyFacts
@@ -74,7 +74,7 @@ class Results:
         return list_doubts(self.tables, self.missing, self.total, self.spec.training.early_stopping is not None)
 
 
-def read(folder: Path, cells: Sequence[Cell] | None = None) -> Results:
+def read(folder: Path, cells: Sequence[Cell] | None = None) -> Snapshot:
     """The networks of the present grid, trained by the engine of the last run; the ledger may hold more.
 
     Args:
@@ -89,7 +89,7 @@ def read(folder: Path, cells: Sequence[Cell] | None = None) -> Results:
     if cells is None:
         rounds = grid.make_rounds(spec, study.engine, study.content, lambda: trials)
         cells = [cell for added in rounds for cell in added]
-    return Results(folder, study, spec, list(cells), grid.select_present(trials, cells))
+    return Snapshot(folder, study, spec, list(cells), grid.select_present(trials, cells))
 
 
 def read_optima(folder: Path) -> pd.DataFrame:
@@ -101,11 +101,11 @@ def read_optima(folder: Path) -> pd.DataFrame:
     return find_best_lambdas(list(make_curves(read(folder).trials)), bootstraps=0)
 
 
-def write(results: Results, xlsx: bool = False) -> Results:
+def write(snapshot: Snapshot, xlsx: bool = False) -> Snapshot:
     """Rebuilds the tables, figures and page of a results folder from its ledger.
 
     Args:
-        results: the folder, as it was read.
+        snapshot: the folder, as it was read.
         xlsx: whether to write the workbook too; one that is there already is always rebuilt.
 
     Returns:
@@ -114,20 +114,20 @@ def write(results: Results, xlsx: bool = False) -> Results:
     Raises:
         ResultsError: its ledger is damaged, or the folder cannot be written.
     """
-    folder, tables = results.folder, results.tables.by_name()
+    folder, tables = snapshot.folder, snapshot.tables.by_name()
     for name, table in tables.items():
         write_csv(folder / f"{name}.csv", table)
-    loss = "cross-entropy, nats" if results.tables.calibration is None else "mean squared error"
-    pictures = list(gallery(results.tables, results.chance, loss))
+    loss = "cross-entropy, nats" if snapshot.tables.calibration is None else "mean squared error"
+    pictures = list(gallery(snapshot.tables, snapshot.chance, loss))
     write_figures(folder / FIGURES, pictures, [kind.name for kind in KINDS])
-    spec, facts = results.spec, results.study.facts
-    page = render_study(spec.name, results.verdict, results.doubts, pictures, tables, facts, spec.text)
+    spec, facts = snapshot.spec, snapshot.study.facts
+    page = render_study(spec.name, snapshot.verdict, snapshot.doubts, pictures, tables, facts, spec.text)
     ledger.write_text(folder / PAGE, page)
     if xlsx or (folder / WORKBOOK).exists():
-        rows = {TRIALS: results.trials, EPOCHS: ledger.read_epochs(folder)}
+        rows = {TRIALS: snapshot.trials, EPOCHS: ledger.read_epochs(folder)}
         tables |= {name.removesuffix(".csv"): table for name, table in rows.items()}
-        ledger.write_bytes(folder / WORKBOOK, make_workbook(tables, _read_created(results.study)))
-    return results
+        ledger.write_bytes(folder / WORKBOOK, make_workbook(tables, _read_created(snapshot.study)))
+    return snapshot
 
 
 def _read_created(study: StudyFacts) -> datetime:

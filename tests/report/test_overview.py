@@ -54,7 +54,7 @@ def test_joint_fits_over_training_sizes_and_folders_moved_aside_are_left_out(tmp
     made_up_folder.write(tmp_path / "sizes-20261124-120000")
     found = report.write_all(tmp_path)
     assert found.studies["train_size"].tolist() == [64, 128, 64, 128]
-    assert set(found.results) == {"sizes"}
+    assert set(found.snapshots) == {"sizes"}
     assert exponents.find_points(found.studies).rows["label"][0] == "l1, rate 0.05, 64 images"
 
 
