@@ -62,12 +62,12 @@ def edited(*changes: tuple[str, str]) -> str:
 
 def parsed(*changes: tuple[str, str]) -> spec.Spec:
     """The small spec with parts replaced."""
-    return spec.parse(edited(*changes), "tiny.yaml")
+    return spec.Spec.parse(edited(*changes), "tiny.yaml")
 
 
 def parsed_text(text: str) -> spec.Spec:
     """A spec from its text."""
-    return spec.parse(text, "spec.yaml")
+    return spec.Spec.parse(text, "spec.yaml")
 
 
 def run_command(*arguments, **options):

@@ -151,6 +151,6 @@ def test_the_exponents_in_the_headline_are_those_of_the_study():
 def test_the_weight_counts_that_the_readme_quotes_are_those_of_the_study():
     from regsearch import spec
 
-    study = spec.load(ROOT / "configs" / "study" / "sgd.yaml")
+    study = spec.Spec.load(ROOT / "configs" / "study" / "sgd.yaml")
     sizes = [size.weights for size in sizing.measure(study, datasets.describe(study)).values()]
     assert f"{min(sizes):,} to {max(sizes):,} trainable weights" in README

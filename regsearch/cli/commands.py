@@ -51,9 +51,9 @@ def check(path: Path, as_json: bool) -> None:
     Example: regsearch check configs/digits.yaml
     """
     from regsearch import data, grid
-    from regsearch.spec import load
+    from regsearch.spec import Spec
 
-    spec = load(path)
+    spec = Spec.load(path)
     facts = data.describe(spec)
     rows = output.list_architectures(grid.measure(spec, facts))
     trials = len(grid.make_cells(spec, "population", facts.content))
@@ -82,9 +82,9 @@ def plan(
     Example: regsearch plan configs/digits.yaml
     """
     started = time.perf_counter()
-    from regsearch.spec import load
+    from regsearch.spec import Spec
 
-    spec = load(path)
+    spec = Spec.load(path)
     from regsearch import runner
 
     folder, settings = out or Path("results") / spec.name, make_settings()
@@ -117,9 +117,9 @@ def run(
 
     Example: regsearch run configs/digits.yaml
     """
-    from regsearch.spec import load
+    from regsearch.spec import Spec
 
-    spec = load(path)
+    spec = Spec.load(path)
     from regsearch import study
     from regsearch.cli.display import make_reporter
 
@@ -152,9 +152,9 @@ def slurm(path: Path, out: Path | None, shards: int | None, workers: int | None)
     """
     if shards and workers:
         raise click.UsageError("expected either --shards, for a job array, or --workers, for Dask.")
-    from regsearch.spec import load
+    from regsearch.spec import Spec
 
-    spec = load(path)
+    spec = Spec.load(path)
     from regsearch import data, runner
 
     kind: Literal["array", "workers"] = "workers" if workers else "array"

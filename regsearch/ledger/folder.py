@@ -19,7 +19,6 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from regsearch import grid
-from regsearch import spec as specs
 from regsearch.data import Facts
 from regsearch.errors import ResultsError, SpecError
 from regsearch.grid import WIDTHS
@@ -261,7 +260,7 @@ def read_spec(folder: Path) -> Spec:
         ResultsError: it is missing or damaged.
     """
     try:
-        return specs.load(folder / SPEC)
+        return Spec.load(folder / SPEC)
     except SpecError as error:
         raise ResultsError(f"{folder}: expected the spec of a study in {SPEC}, got a damaged one:\n{error}") from None
 

@@ -4,15 +4,15 @@ from regsearch.spec.datasets import DOWNLOADED, Dataset, Digits, ImageFolder, Np
 from regsearch.spec.layers import LAYERS, LayerBase, Penalised, Residual
 from regsearch.spec.optimizers import SGD, Cosine, OptimizerBase, Piecewise
 from regsearch.spec.penalties import NONE, Coefficients, PenaltyBase
-from regsearch.spec.reading import load, parse
+from regsearch.spec.sections import SMALLEST_LAMBDA, EarlyStopping, LambdaRange, Training
 from regsearch.spec.starter import write as write_starter
-from regsearch.spec.study import SMALLEST_LAMBDA, EarlyStopping, LambdaRange, Spec, Training, schema
+from regsearch.spec.study import Spec, schema
 from regsearch.spec.values import Count
 from regsearch.spec.yaml import Location
 
 __all__ = [
     "DOWNLOADED", "LAYERS", "NONE", "SGD", "SMALLEST_LAMBDA", "Coefficients", "Cosine", "Count",
     "Dataset", "Digits", "EarlyStopping", "ImageFolder", "LambdaRange", "LayerBase", "Location", "Npz",
-    "OptimizerBase", "Penalised", "PenaltyBase", "Piecewise", "Planted", "Residual", "Spec", "Training", "load",
-    "parse", "schema", "write_starter",
+    "OptimizerBase", "Penalised", "PenaltyBase", "Piecewise", "Planted", "Residual", "Spec", "Training",
+    "schema", "write_starter",
 ]  # fmt: skip

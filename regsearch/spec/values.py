@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, GetPydanticSchema, model_validator
@@ -201,3 +202,14 @@ def _plain(value: object) -> object:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return value.plain() if isinstance(value, Section | Count) else value
+
+
+def simplify(value: object) -> object:
+    """Values from Python as a file has them: NumPy's arrays and numbers as lists and numbers, paths as text."""
+    if isinstance(value, Mapping):
+        return {key: simplify(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | range):
+        return [simplify(item) for item in value]
+    if isinstance(value, PurePath):
+        return str(value)
+    return value.tolist() if hasattr(value, "tolist") else value

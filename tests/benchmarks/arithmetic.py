@@ -61,10 +61,9 @@ def one_core(width, barrier, answers):
     from regsearch.grid import cells as grid
     from regsearch.grid import costs as sizing
     from regsearch.randomness import draw_batches
-    from regsearch.spec import study as specs
-    from regsearch.spec import yaml as source
+    from regsearch.spec import Spec
 
-    study = specs.validate(source.parse(spec(width, 20), "work.yaml"))
+    study = Spec.parse(spec(width, 20), "work.yaml")
     ((architecture, size),) = sizing.measure(study, datasets.describe(study)).items()
     members = min(20, size.members("CPU", study.training.memory_gib))
     cells = [cell for cell in grid.make_cells(study, "population", "digits") if cell.architecture == architecture]

@@ -46,7 +46,7 @@ def write(folder, seeds):
     path, results = folder / "large.yaml", folder / "results"
     lambdas = ", ".join(f"{lam:.6g}" for lam in LAMBDAS)
     path.write_text(SPEC.format(lambdas=lambdas, seeds=seeds, epochs=EPOCHS))
-    spec = specs.load(path)
+    spec = specs.Spec.load(path)
     facts = data.describe(spec)
     sizes = {architecture.name: size for architecture, size in grid.measure(spec, facts).items()}
     results.mkdir(exist_ok=True)

@@ -27,7 +27,7 @@ def test_what_keras_is_set_to_elsewhere_changes_no_number(tmp_path, spec_file, e
     path = spec_file(
         ("lambdas: [0, 0.01, 0.1]", "lambdas: [0.01]"), ("widths: [1, 2]", "widths: [1]"), ("seeds: 2", "seeds: 1")
     )
-    study.run(spec.load(path), tmp_path / "plain", study.Settings())
+    study.run(spec.Spec.load(path), tmp_path / "plain", study.Settings())
     result = command("run", path, "--out", tmp_path / "set", "--workers", 1, env=elsewhere)
     assert result.returncode == 0, result.stderr
     plain, changed = (

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from regsearch.engine.population.stopping import Patience
-from regsearch.spec.study import EarlyStopping
+from regsearch.spec import EarlyStopping
 
 LOSSES = np.random.default_rng(3).choice([0.5, 0.51, 0.6, 0.7, 0.75, 0.9, 1.0], size=(25, 40))
 

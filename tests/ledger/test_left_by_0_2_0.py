@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from regsearch import study
-from regsearch.spec import load
+from regsearch.spec import Spec
 
 LEFT = Path(__file__).parent / "left_by_0.2.0"
 
@@ -24,7 +24,7 @@ def test_a_folder_left_by_version_0_2_0_is_finished_with_the_same_numbers(tmp_pa
     expected = pd.read_csv(LEFT / "finished_trials.csv")
     left = pd.read_csv(LEFT / "trials.csv")
     assert 0 < len(left) < len(expected)
-    outcome = study.run(load(LEFT / "spec.yaml"), tmp_path, study.Settings())
+    outcome = study.run(Spec.load(LEFT / "spec.yaml"), tmp_path, study.Settings())
     assert outcome.trained == len(expected) - len(left)
     assert (tmp_path / "trials.csv").read_bytes().startswith(before)
     trials = pd.read_csv(tmp_path / "trials.csv")

@@ -44,7 +44,7 @@ def test_the_starter_satisfies_it():
 @pytest.mark.parametrize("name", GOOD)
 def test_what_the_spec_takes_the_schema_takes(name):
     text = edited(*GOOD[name])
-    spec.parse(text, "x.yaml")
+    spec.Spec.parse(text, "x.yaml")
     VALIDATOR.validate(values(text))
 
 

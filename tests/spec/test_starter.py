@@ -20,7 +20,7 @@ from regsearch.spec import starter
 )
 def test_the_study_is_named_like_the_file_where_that_is_a_name(tmp_path, file, name):
     starter.write(tmp_path / file)
-    assert spec.load(tmp_path / file).name == name
+    assert spec.Spec.load(tmp_path / file).name == name
 
 
 def test_a_file_that_is_there_stays_as_it_is(tmp_path):
@@ -41,13 +41,13 @@ def test_what_is_commented_out_is_right_too():
     sizes = text.replace("# train_sizes", "train_sizes").replace("  train: 500\n", "")
     assert rates != text != sizes
     for changed in (rates, sizes):
-        spec.parse(changed, "x.yaml")
+        spec.Spec.parse(changed, "x.yaml")
 
 
 def test_the_starter_asks_what_the_default_study_asks():
     """It differs from configs/digits.yaml in its grid alone."""
-    digits = spec.load(CONFIGS_FOLDER / "digits.yaml")
-    small = spec.parse(starter.starter("digits"), "x")
+    digits = spec.Spec.load(CONFIGS_FOLDER / "digits.yaml")
+    small = spec.Spec.parse(starter.starter("digits"), "x")
     assert small.dataset == digits.dataset
     assert small.training == digits.training
     assert small.architecture.layers == digits.architecture.layers

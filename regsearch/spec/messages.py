@@ -1,26 +1,23 @@
-"""A YAML text → a frozen `Spec`, or every error at once with file and line."""
+"""What pydantic finds wrong with a spec → problems in the words of its file."""
 
+from collections.abc import Iterator
 from difflib import get_close_matches
-from pathlib import Path
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from regsearch.errors import SpecError
-from regsearch.spec import study, yaml
+from regsearch.spec import sections
 from regsearch.spec.datasets import DATASETS, DatasetBase
 from regsearch.spec.layers import LAYERS
 from regsearch.spec.optimizers import OPTIMIZERS, SCHEDULES
 from regsearch.spec.penalties import PENALTIES
-from regsearch.spec.rules import RULES
-from regsearch.spec.study import Spec
 from regsearch.spec.values import Section
-from regsearch.spec.yaml import Location
+from regsearch.spec.yaml import Location, Problem
 
 _SECTIONS: dict[str, type[Section]] = {
     "dataset": DatasetBase, **{f":{name}": model for name, model in DATASETS.items()},
-    "architecture": study.ScaledArchitecture, "architectures": study.NamedArchitecture, "grid": study.Grid,
-    ":range": study.LambdaRange, "training": study.Training, "early_stopping": study.EarlyStopping,
+    "architecture": sections.ScaledArchitecture, "architectures": sections.NamedArchitecture, "grid": sections.Grid,
+    ":range": sections.LambdaRange, "training": sections.Training, "early_stopping": sections.EarlyStopping,
     **LAYERS, **OPTIMIZERS, **PENALTIES, **SCHEDULES,
 }  # fmt: skip
 """The parts of a spec by the key, or the name of a choice, that they stand under."""
@@ -40,60 +37,34 @@ _EXPECTED = {
 }
 
 
-def load(path: Path) -> Spec:
-    """Reads and validates a spec file.
-
-    Raises:
-        SpecError: the file cannot be read or is not valid; every problem is listed, in the file's order.
-    """
-    return parse(yaml.read(path), str(path))
-
-
-def parse(text: str, name: str) -> Spec:
-    """Validates a spec's text; `name` stands for the file in messages.
-
-    Raises:
-        SpecError: see `load`.
-    """
-    document = yaml.parse(text, name)
-    try:
-        spec = Spec.model_validate(document.values)
-    except ValidationError as error:
+def list_problems(error: ValidationError, whole: type[Section]) -> Iterator[Problem]:
+    """Every mistake, with where it is; `whole` is the model of the spec itself."""
+    for detail in error.errors():
         # A step with a colon only tells which of several models pydantic chose, and is in no file.
-        problems = [
-            (tuple(step for step in detail["loc"] if not str(step).startswith(":")), _describe(detail))
-            for detail in error.errors()
-        ]
-    else:
-        problems = [problem for rule in RULES for problem in rule(spec)]
-    if problems:
-        problems.sort(key=lambda problem: document.line(problem[0]))
-        raise SpecError(*dict.fromkeys(map(document.describe, problems)))
-    spec._document = document
-    return spec
+        yield tuple(step for step in detail["loc"] if not str(step).startswith(":")), _describe(detail, whole)
 
 
-def _describe(error: ErrorDetails) -> str:
+def _describe(error: ErrorDetails, whole: type[Section]) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "missing":
-        return _missing_key(error["loc"])
+        return _missing_key(error["loc"], whole)
     if kind == "extra_forbidden":
-        return _unknown_key(error["loc"])
+        return _unknown_key(error["loc"], whole)
     expected = _EXPECTED[kind].format(**context)
     if kind == "literal_error":
         expected = expected.replace("'", "")
-    return f"expected {expected}, got {context.get('got') or _shown(error['input'])}"
+    return f"expected {expected}, got {context.get('got') or show(error['input'])}"
 
 
-def _missing_key(location: Location) -> str:
+def _missing_key(location: Location, whole: type[Section]) -> str:
     key = location[-1]
-    about = _section(location).fields_by_key()[str(key)].description
+    about = _section(location, whole).fields_by_key()[str(key)].description
     return f"expected the key {key!r}, got nothing: it is required" + (f" ({about.rstrip('.')})" if about else "")
 
 
-def _unknown_key(location: Location) -> str:
+def _unknown_key(location: Location, whole: type[Section]) -> str:
     """Names the keys that the section takes, and the section that takes this key."""
-    key, section = str(location[-1]), _section(location)
+    key, section = str(location[-1]), _section(location, whole)
     known = list(section.fields_by_key())
     siblings = {name: other for name, other in _SECTIONS.items() if other.__base__ is section.__base__}
     others = [name.lstrip(":") for name, other in siblings.items() if key in other.fields_by_key()]
@@ -104,13 +75,13 @@ def _unknown_key(location: Location) -> str:
     return f"expected {taken}, got the unknown key {key!r}{hint}"
 
 
-def _section(location: Location) -> type[Section]:
+def _section(location: Location, whole: type[Section]) -> type[Section]:
     """The innermost section of a location that leads to a key of it."""
-    return next((_SECTIONS[str(step)] for step in reversed(location[:-1]) if step in _SECTIONS), Spec)
+    return next((_SECTIONS[str(step)] for step in reversed(location[:-1]) if step in _SECTIONS), whole)
 
 
-def _shown(value: object) -> str:
-    """The value as it stands in YAML, cut short."""
+def show(value: object) -> str:
+    """A value as it stands in YAML, cut short."""
     if isinstance(value, bool):
         return str(value).lower()
     if value is None:
