@@ -86,16 +86,16 @@ def run(
     facts = data.describe(spec)
     sizes = grid.measure(spec, facts)
     with runner.open_site(settings) as site:
-        if spec.dataset.name == "images":  # TensorFlow reads them, and is set up only once
-            engine.start(site.threads, site.device)
+        if spec.dataset.name == "images":  # TensorFlow reads them, and takes its settings only before that
+            engine.start(site.threads, site.device) if site.trains_here else engine.import_quietly()
         # Workers load it again; but a download, or its failure, belongs before the folder is touched.
         _warn_of_untrained_classes(data.load(spec, progress.download), spec)
         if fresh:
             ledger.move_aside(folder)
         with ledger.open_study(folder, spec, facts, settings.engine, settings.part, settings.save_seconds) as known:
-            outcome, cells = Outcome(known.failures), list[Cell]()
+            outcome, cells, search = Outcome(known.failures), list[Cell](), runner.GridSearch()
             planner = runner.Planner(spec, sizes, settings, site.device, facts.content, known.checkpoints)
-            with runner.Crew(site, signals) as crew, runner.GridSearch(known.part, facts) as search:
+            with runner.Crew(site, signals) as crew:
                 for added in grid.make_rounds(spec, settings.engine, facts.content, known.read_trials):
                     cells += added
                     jobs = planner.plan(added)
@@ -119,6 +119,7 @@ def run(
                 # The last shard writes the tables; one that finds them written leaves them.
                 if not settings.part or (not snapshot.untried and (outcome.trained or not snapshot.shown)):
                     outcome.report = report.write(snapshot, xlsx)
+                    runner.write_tuner(snapshot, changed=outcome.trained > 0)
     return outcome
 
 

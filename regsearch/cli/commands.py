@@ -1,5 +1,6 @@
 """The commands: what is asked for on the command line → the library → what is printed."""
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -27,6 +28,7 @@ def main() -> None:
     Example: regsearch run configs/smoke.yaml
     """
     show_warnings()
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's Keras computes with in other programs
 
 
 @main.command()
@@ -165,8 +167,9 @@ def slurm(path: Path, out: Path | None, shards: int | None, workers: int | None)
 @main.command()
 @RESULTS
 @XLSX
+@click.option("--keras-tuner", is_flag=True, help="Write keras_tuner/ too: a folder and a file a trial.")
 @QUIET
-def report(folder: Path, xlsx: bool, quiet: bool) -> None:
+def report(folder: Path, xlsx: bool, keras_tuner: bool, quiet: bool) -> None:
     """Rebuilds the tables, figures and page of a results folder from its ledger; trains nothing.
 
     Of a folder of results folders it rebuilds all, and a page that shows them side by side.
@@ -177,6 +180,8 @@ def report(folder: Path, xlsx: bool, quiet: bool) -> None:
     from regsearch import report as views
 
     if views.find_studies(folder):
+        if keras_tuner:
+            raise click.UsageError("--keras-tuner goes with one results folder: name one of those in here.")
         overview = views.write_all(folder, xlsx)
         if not quiet:
             output.print_studies(overview.studies)
@@ -184,6 +189,10 @@ def report(folder: Path, xlsx: bool, quiet: bool) -> None:
     ledger.read_facts(folder)
     with ledger.hold(folder, ledger.BRIEFLY):
         written = views.write(views.read(folder), xlsx)
+        if keras_tuner:
+            from regsearch import runner
+
+            runner.write_tuner(written, asked=True)
     if not quiet:
         output.print_summary(written)
         if written.missing:

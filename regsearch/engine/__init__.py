@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from regsearch.data import Split
-from regsearch.engine.backend import count_cores, find_gpus, has_gpu, start
+from regsearch.engine.backend import count_cores, find_gpus, has_gpu, import_quietly, list_xla_flags, start
 from regsearch.engine.job import Job
 from regsearch.grid import Architecture
 from regsearch.ledger import Record
@@ -13,7 +13,10 @@ from regsearch.spec import Training
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["Job", "build", "count_cores", "find_gpus", "forget", "has_gpu", "start", "train"]
+__all__ = [
+    "Job", "build", "count_cores", "find_gpus", "forget", "has_gpu", "import_quietly", "list_xla_flags", "start",
+    "train",
+]  # fmt: skip
 
 
 def train(

@@ -15,6 +15,8 @@ XLA_FLAGS = {"--xla_backend_optimization_level": "1", "--xla_cpu_use_fusion_emit
 XLA_FLAGS_KNOWN_TO = "2.21."
 """The TensorFlow release these were measured on; another may not know them, and an unknown flag ends a process."""
 
+_ELSEWHERE = "train in processes of their own (workers), or in a new one"
+
 
 def find_gpus() -> list[str]:
     """The GPUs of this machine that may be used, as CUDA_VISIBLE_DEVICES names them. Imports nothing."""
@@ -35,14 +37,14 @@ def has_gpu() -> bool:
     """Whether TensorFlow finds a GPU; it is asked only where the machine has one."""
     if not find_gpus():
         return False
-    start()
+    import_quietly()
     import tensorflow as tf
 
     return bool(tf.config.list_physical_devices("GPU"))
 
 
 def start(threads: int = 0, device: str | None = None) -> None:
-    """Makes TensorFlow and Keras ready in this process, which it changes: their settings, and the environment.
+    """Makes TensorFlow and Keras ready to train in this process, which it changes: their settings, the environment.
 
     Called again, it changes nothing: TensorFlow takes its threads and devices only until it first computes.
 
@@ -53,12 +55,19 @@ def start(threads: int = 0, device: str | None = None) -> None:
         device: `CPU` hides every GPU, `GPU` needs them to be seen; None takes what there is.
 
     Raises:
-        DeviceError: TensorFlow computes already, and on other threads or devices.
+        DeviceError: TensorFlow computes already, and on other threads or devices; or Keras computes with another
+            library here.
     """
-    _import_quietly()
+    _set_environment()
+    import_quietly()
     import keras
     import tensorflow as tf
 
+    if (library := keras.backend.backend()) != "tensorflow":
+        raise DeviceError(
+            f"expected Keras to compute with TensorFlow, got a process where it took {library}: {_ELSEWHERE}"
+        )
+    tf.get_logger().setLevel("ERROR")
     # A user's ~/.keras/keras.json and KERAS_… variables may say otherwise: the spec alone decides the numbers.
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)
@@ -75,32 +84,46 @@ def start(threads: int = 0, device: str | None = None) -> None:
         computing = tf.config.threading.get_intra_op_parallelism_threads() or "as many as it takes"
         raise DeviceError(
             f"expected TensorFlow to train with {threads or computing} threads on {device or 'any device'}, on which "
-            f"its numbers depend, got a process where it computes already ({computing} threads): train in a new one"
+            f"its numbers depend, got a process where it computes already ({computing} threads): {_ELSEWHERE}"
         ) from None
     if device == "GPU" and tf.config.list_physical_devices("GPU") and not tf.config.get_visible_devices("GPU"):
-        raise DeviceError("expected TensorFlow to see its GPU, got a process that hid it: train in a new one")
+        raise DeviceError(f"expected TensorFlow to see its GPU, got a process that hid it: {_ELSEWHERE}")
+
+
+def list_xla_flags() -> str:
+    """The flags that XLA computes with where `start` was called: those of the environment, and ours."""
+    flags = os.environ.get("XLA_FLAGS", "").split()
+    if version("tensorflow").startswith(XLA_FLAGS_KNOWN_TO):
+        missing = [name for name in XLA_FLAGS if not any(flag.startswith(name) for flag in flags)]
+        flags += [f"{name}={XLA_FLAGS[name]}" for name in missing]
+    return " ".join(flags)
+
+
+def _set_environment() -> None:
+    """What TensorFlow, Keras and XLA ask of the environment when they are imported or first compile."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever else a user's Keras computes with
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    os.environ["XLA_FLAGS"] = list_xla_flags()
 
 
 @cache
-def _import_quietly() -> None:
-    """Imports TensorFlow; what it prints is shown only if that fails.
+def import_quietly() -> None:
+    """Imports TensorFlow, and changes nothing else; what it prints is shown only if that fails.
 
     It prints from C++ before it can be told not to, past Python's `sys.stderr`: so file descriptor 2 itself leads
     elsewhere meanwhile.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever else a user's Keras computes with
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    if version("tensorflow").startswith(XLA_FLAGS_KNOWN_TO):
-        flags = os.environ.get("XLA_FLAGS", "").split()
-        missing = [name for name in XLA_FLAGS if not any(flag.startswith(name) for flag in flags)]
-        os.environ["XLA_FLAGS"] = " ".join([*flags, *(f"{name}={XLA_FLAGS[name]}" for name in missing)])
+    if "tensorflow" in sys.modules:
+        return
+    level = os.environ.get("TF_CPP_MIN_LOG_LEVEL")
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = level or "3"
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as chatter:
         os.dup2(chatter.fileno(), 2)
         try:
-            import tensorflow as tf
+            import tensorflow as tf  # noqa: F401 - imports are remembered by Python
         except Exception:
             chatter.seek(0)
             os.write(stderr, chatter.read())
@@ -108,4 +131,5 @@ def _import_quietly() -> None:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
-    tf.get_logger().setLevel("ERROR")
+            if level is None:
+                del os.environ["TF_CPP_MIN_LOG_LEVEL"]

@@ -217,7 +217,6 @@ def note_run(folder: Path, **facts: Any) -> None:
         "ended": _now(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "machine": {"platform": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
-        "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
     write_text(folder / STUDY, json.dumps(study | {"runs": [*study.get("runs", []), run]}, indent=2) + "\n")

@@ -77,8 +77,7 @@ class Ledger:
     def finished(self) -> dict[str, Trial]:
         """The trials that needed no training when the ledger was opened: completed or diverged, not failed."""
         table = self.read_trials()
-        rows = table[table["status"] != "failed"].astype(object)
-        return {row[0]: Trial(*row) for row in rows.where(rows.notna(), None).itertuples(index=False, name=None)}
+        return tables.make_rows(table[table["status"] != "failed"])
 
     def list_finished(self, cells: Sequence[Cell]) -> list[Trial]:
         """The rows of those cells that needed no training when the ledger was opened."""

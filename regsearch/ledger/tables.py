@@ -144,6 +144,12 @@ def keep_last(table: pd.DataFrame) -> pd.DataFrame:
     return failures_first.drop_duplicates("trial", keep="last").sort_index().reset_index(drop=True)
 
 
+def make_rows(trials: pd.DataFrame) -> dict[str, Trial]:
+    """The rows of a table of trials, by trial; a value that is missing is None."""
+    rows = trials.astype(object)
+    return {row[0]: Trial(*row) for row in rows.where(rows.notna(), None).itertuples(index=False, name=None)}
+
+
 def unpack(path: Path) -> bytes:
     """What the compressed file beside a path holds.
 

@@ -17,7 +17,7 @@ from distributed import Client, Security
 from regsearch import engine
 from regsearch.errors import ClusterError
 from regsearch.ledger import DECIDING
-from regsearch.runner.workers import Prepared, Workers, prepare, use_client
+from regsearch.runner.workers import Prepared, Workers, prepare, silence_dask, use_client
 
 PACKAGES = (*DECIDING, "distributed")
 """Whose versions must be the same everywhere: they decide numbers, or whether two sides understand each other."""
@@ -59,8 +59,7 @@ class Cluster:
                 workers have other versions, several threads, or not the device.
         """
         security = self._make_security()
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
-        with _connect(self._address, security) as client:
+        with silence_dask(), _connect(self._address, security) as client:
             try:
                 client.wait_for_workers(1, timeout=JOIN_SECONDS)
             except TimeoutError:
@@ -125,10 +124,11 @@ class Connection:
 
     Attributes:
         device: the kind of device of every worker, `CPU` or `GPU`.
-        threads: computing threads of this process, which trains nothing.
+        trains_here: no.
+        threads: computing threads of this process; as many as it takes.
     """
 
-    threads = 1
+    trains_here, threads = False, 0
 
     def __init__(self, client: Client, address: str, device: str | None) -> None:
         """Holds the workers against what training needs.

@@ -1,50 +1,35 @@
 """The grid as a Keras Tuner search, begun with the first job of a run: Keras Tuner takes seconds to import."""
 
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from regsearch.data import Facts
+from regsearch import engine, ledger
 from regsearch.engine import Job
 from regsearch.grid import Cell
 from regsearch.ledger import Record, Trial
+from regsearch.report import Snapshot
 from regsearch.runner.jobs import list_cells
 
 if TYPE_CHECKING:
-    from regsearch.runner.tuner import GridTuner
+    from regsearch.runner.tuner import GridOracle, GridTuner
 
-SAVE_SECONDS = 5.0
+FOLDER = "keras_tuner"
+MOST_TRIALS = 2_000
+"""A folder and a file a trial is more than a cluster's quota forgives; beyond this, only on request."""
 
 
 class GridSearch:
-    """A search that hands out the cells of a grid and hears of every result.
-
-    The ledger is the truth. Keras Tuner's own state is rebuilt from it when the first job is handed out, and saved
-    now and then.
+    """A search that hands out the cells of a grid and hears of every result; it writes nothing.
 
     Attributes:
-        tuner: the search as Keras Tuner's own tools know it; None until the first job is handed out.
+        oracle: Keras Tuner's; None until the first job is handed out.
     """
 
-    def __init__(self, folder: Path, facts: Facts) -> None:
-        """Begins nothing yet.
-
-        Args:
-            folder: where Keras Tuner's files go, in a folder of their own.
-            facts: of the dataset, for rebuilding networks from hyperparameters.
-        """
-        self.folder, self.facts = folder, facts
+    def __init__(self) -> None:
+        """Begins nothing yet."""
         self._cells: list[Cell] = []
-        self.tuner: GridTuner | None = None
-        self._saved = time.monotonic()
-
-    def __enter__(self) -> "GridSearch":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.tuner:
-            self.tuner.oracle.save_unsaved()
+        self.oracle: GridOracle | None = None
 
     def hand_out(self, jobs: Sequence[Job], cells: Sequence[Cell], finished: Mapping[str, Trial]) -> Sequence[Job]:
         """Begins the trials of jobs.
@@ -56,20 +41,43 @@ class GridSearch:
         """
         self._cells += cells
         if jobs:
-            if self.tuner is None:
-                from regsearch.runner.tuner import GridTuner
+            if self.oracle is None:
+                engine.import_quietly()
+                from regsearch.runner.tuner import GridOracle
 
-                self.tuner = GridTuner(self.folder, self.facts)
-            self.tuner.grow(self._cells, finished)
+                self.oracle = GridOracle()
+            self.oracle.grow(self._cells, finished)
             for cell in list_cells(jobs):
-                self.tuner.oracle.begin(cell)
+                self.oracle.begin(cell)
         return jobs
 
     def end(self, records: Sequence[Record]) -> None:
         """Ends the trials of records that are in the ledger."""
-        assert self.tuner is not None, "trials end after they were handed out"
+        assert self.oracle is not None, "trials end after they were handed out"
         for record in records:
-            self.tuner.oracle.end(record.trial)
-        if time.monotonic() - self._saved >= SAVE_SECONDS:
-            self.tuner.oracle.save_unsaved()
-            self._saved = time.monotonic()
+            self.oracle.end(record.trial)
+
+
+def make_tuner(snapshot: Snapshot, folder: Path | None = None) -> "GridTuner":
+    """The search of a results folder as Keras Tuner's own tools know it; see `GridTuner`."""
+    engine.import_quietly()
+    from regsearch.runner.tuner import GridTuner
+
+    return GridTuner(snapshot.spec, snapshot.cells, ledger.make_rows(snapshot.trials), folder)
+
+
+def write_tuner(snapshot: Snapshot, asked: bool = False, changed: bool = True) -> None:
+    """Writes `keras_tuner/` of a results folder, for those who know Keras Tuner's tools.
+
+    Args:
+        snapshot: the folder, as it was read.
+        asked: writes it whatever the number of trials; else up to 2,000, or where it is there already.
+        changed: whether there are new trials; else it is only written where a full disk left it torn.
+
+    Raises:
+        ResultsError: it cannot be written.
+    """
+    folder = snapshot.folder / FOLDER
+    torn = folder.exists() and not (folder / "oracle.json").exists()  # which is written last
+    if asked or ((changed or torn) and (snapshot.total <= MOST_TRIALS or folder.exists())):
+        make_tuner(snapshot, snapshot.folder).write()

@@ -13,7 +13,7 @@ class Settings:
 
     Attributes:
         engine: `population`, or `reference` for one network at a time by plain Keras.
-        workers: processes; 0 for this one, None for one a core or GPU.
+        workers: processes of their own; 0 for this one, None for one a core or GPU.
         device: `CPU`, `GPU`, or None for a GPU where there is one.
         lowering: forces how convolutions are computed.
         save_seconds: the least time between two writes of the state of a population in training.

@@ -37,16 +37,22 @@ class ThisMachine:
         return "GPU" if has_gpu else "CPU"
 
     @property
+    def trains_here(self) -> bool:
+        """Whether this process itself trains."""
+        return self.settings.workers == 0
+
+    @property
     def threads(self) -> int:
-        """As `Job.threads`, since this process may train, too."""
+        """As `Job.threads`, where this process trains."""
         return 1 if self.settings.engine == "population" and self.device == "CPU" else 0
 
     def count_processes(self, jobs: int) -> int:
-        """One a job, core or GPU, unless the settings say how many."""
-        if self.settings.workers is not None:
-            return min(self.settings.workers, jobs)
-        most = min(len(engine.find_gpus()) if self.device == "GPU" else engine.count_cores(), jobs)
-        return 0 if most < 2 or self.settings.engine == "reference" else most
+        """One a core or GPU, or as many as the settings say, but no more than there are jobs."""
+        most = self.settings.workers
+        if most is None:
+            most = len(engine.find_gpus()) if self.device == "GPU" else engine.count_cores()
+            most = 1 if self.settings.engine == "reference" else most  # which computes with every core
+        return min(most, jobs)
 
     def open_pool(
         self, processes: int, threads: int, raise_if_stopped: Callable[[], None]
@@ -93,7 +99,7 @@ class Crew(ExitStack):
             self.processes = self.site.count_processes(len(jobs if grows else missing)) if missing else 0
 
     def start(self, jobs: Sequence[Job]) -> None:
-        """Makes the workers ready for jobs, if there are any, and imports TensorFlow here too, with its settings."""
+        """Makes the workers ready for jobs, if there are any."""
         if not jobs or self._workers:
             return
         threads = jobs[0].threads
@@ -102,7 +108,6 @@ class Crew(ExitStack):
         self.enter_context(self.signals.deferred())
         pool = self.site.open_pool(self.processes, threads, self.signals.raise_if_stopped)
         self._workers = self.enter_context(pool)
-        engine.start(threads, self.site.device)
 
     def train(self, spec: Spec, jobs: Sequence[Job]) -> Iterator[list[Record]]:
         """Trains jobs and gives each one's records as it ends; see `dispatch.train`."""
@@ -111,4 +116,4 @@ class Crew(ExitStack):
 
     def facts(self) -> dict[str, str | int]:
         """What `study.json` says of a run."""
-        return {"device": self.site.device, "workers": self.processes}
+        return {"device": self.site.device, "workers": self.processes, "xla_flags": engine.list_xla_flags()}

@@ -77,7 +77,7 @@ def measure(
     samples = pick_samples(jobs, SAMPLES_OF_ONE if spec.architecture else SAMPLES_OF_MANY)
     threads, device = samples[0].threads, samples[0].device
     with signals.deferred(), workers.open_pool(processes, device, threads, signals.raise_if_stopped) as ready:
-        engine.start(threads, device)
+        engine.import_quietly()
         from regsearch.runner import tuner  # noqa: F401 - a run imports it too
 
         futures = []

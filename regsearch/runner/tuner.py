@@ -1,36 +1,28 @@
-"""The grid as a Keras Tuner search: an oracle that hands out the cells, a tuner that trains populations of them.
+"""The grid as a Keras Tuner search: an oracle that hands out the cells, and the tuner that its tools know.
 
-The ledger is the truth. Keras Tuner's own state is rebuilt from it at the start and saved now and then, under
-`keras_tuner/` in the results folder, for those who know its tools (`results_summary()` and friends).
+The ledger is the truth. While a run trains the oracle lives in memory alone; what Keras Tuner keeps in files,
+`keras_tuner/` in the results folder, is a view of the ledger like the tables.
 """
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import keras
 import keras_tuner as kt
-import tensorflow as tf
 from keras_tuner.engine import trial as kt_trial
 
+from regsearch import data
 from regsearch.data import Facts
 from regsearch.engine import build
 from regsearch.grid import Cell, cost_architecture
 from regsearch.ledger import Trial, unusable
-from regsearch.spec import NONE
-
-FOLDER = "keras_tuner"
-
-
-@contextmanager
-def _name_folder(folder: str | Path) -> Iterator[None]:
-    """Inside, Keras Tuner writes its files, through TensorFlow, which has its own errors for a full disk."""
-    try:
-        yield
-    except (OSError, tf.errors.OpError) as error:
-        raise unusable(Path(folder), error) from None
+from regsearch.runner.search import FOLDER
+from regsearch.spec import NONE, Spec
 
 
 class GridOracle(kt.Oracle):
@@ -49,12 +41,15 @@ class GridOracle(kt.Oracle):
             seed=1,
         )
         self.verbose = 0
-        self.unsaved: list[kt_trial.Trial] = []
 
-    def grow(self, cells: Sequence[Cell]) -> None:
-        """Makes the search space that of these cells."""
+    def grow(self, cells: Sequence[Cell], rows: Mapping[str, Trial]) -> None:
+        """Makes the search that over these cells, taking over the trials that the ledger has."""
         self.hyperparameters = _make_space(cells)
         self.max_trials = len(cells)
+        for cell in cells:
+            if cell.trial in rows and cell.trial not in self.trials:
+                self.begin(cell)
+                self.end(rows[cell.trial])
 
     def begin(self, cell: Cell) -> kt_trial.Trial:
         """Hands out the trial of one cell."""
@@ -87,60 +82,77 @@ class GridOracle(kt.Oracle):
         """Does nothing: failures in a row are no reason to stop, and counting them takes longer with every trial."""
 
     def _save_trial(self, trial: kt_trial.Trial) -> None:
-        self.unsaved.append(trial)
+        """Does nothing: `write` saves, once, instead of three times a trial."""
 
     def save(self) -> None:
-        """Does nothing: `save_unsaved` saves, now and then instead of three times a trial."""
+        """Does nothing, likewise."""
 
-    def save_unsaved(self) -> None:
-        """Writes the state and the trials that ended since the last call."""
-        with _name_folder(self._project_dir):
-            for trial in {trial.trial_id: trial for trial in self.unsaved}.values():
-                super()._save_trial(trial)
-            self.unsaved.clear()
-            super().save()
+    def write(self) -> None:
+        """Writes every trial and the oracle's state into the folder of its tuner."""
+        for trial in self.trials.values():
+            super()._save_trial(trial)
+        super().save()
 
 
 class GridTuner(kt.Tuner):
-    """The search as Keras Tuner's own tools know it; `GridSearch` drives it."""
+    """A study's trials as Keras Tuner's own tools know them: for `results_summary()` and all the others."""
 
-    def __init__(self, folder: Path, facts: Facts) -> None:
-        """Starts a search over no cells yet.
+    def __init__(
+        self, spec: Spec, cells: Sequence[Cell], rows: Mapping[str, Trial], folder: Path | None = None
+    ) -> None:
+        """Takes over the trials that the ledger has; writes no files.
 
         Args:
-            folder: the results folder.
-            facts: of the dataset, for rebuilding networks from hyperparameters.
+            spec: of the study.
+            cells: of its grid.
+            rows: of its ledger, by trial.
+            folder: where `keras_tuner/` may be written; by default a temporary folder that goes with the tuner.
         """
-        with _name_folder(folder / FOLDER):
+        self._temporary = None if folder else tempfile.TemporaryDirectory(prefix="regsearch-")
+        directory = folder or Path(self._temporary.name if self._temporary else "")
+        oracle = GridOracle()
+        oracle.grow(cells, rows)
+        with _name_folder(directory / FOLDER):
             super().__init__(
-                GridOracle(), GridHyperModel(facts), directory=folder, project_name=FOLDER, overwrite=True
+                oracle, GridHyperModel(spec, cells), directory=directory, project_name=FOLDER, overwrite=True
             )
 
     def _populate_initial_space(self) -> None:
         """The space is known in full: there is nothing to find by building networks."""
 
-    def grow(self, cells: Sequence[Cell], rows: Mapping[str, Trial]) -> None:
-        """Makes the search that over these cells, taking over those that the ledger had."""
-        self.oracle.grow(cells)
-        self.hypermodel.grow(cells)
-        for cell in cells:
-            if cell.trial in rows and cell.trial not in self.oracle.trials:
-                self.oracle.begin(cell)
-                self.oracle.end(rows[cell.trial])
-        self.oracle.save_unsaved()
+    def write(self) -> None:
+        """Writes Keras Tuner's files: a folder and a file a trial, and the oracle's state.
+
+        Raises:
+            ResultsError: they cannot be written.
+        """
+        with _name_folder(Path(self.project_dir)):
+            self.oracle.write()
+
+
+@contextmanager
+def _name_folder(folder: Path) -> Iterator[None]:
+    """Inside, Keras Tuner writes its files, perhaps through TensorFlow, which has its own errors for a full disk."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OSError) or type(error).__module__.startswith("tensorflow."):
+            raise unusable(folder, error) from None
+        raise
 
 
 class GridHyperModel(kt.HyperModel):
     """A trial's network from its hyperparameters, for `tuner.hypermodel.build(best_hyperparameters)`."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, spec: Spec, cells: Sequence[Cell]) -> None:
         super().__init__()
-        self.facts = facts
-        self.cells: dict[tuple[Any, ...], Cell] = {}
-
-    def grow(self, cells: Sequence[Cell]) -> None:
-        """Takes the hyperparameters of these cells."""
+        self.spec = spec
         self.cells = {tuple(_list_values(cell).values()): cell for cell in cells}
+
+    @cached_property
+    def facts(self) -> Facts:
+        """Of the dataset, which only building asks for."""
+        return data.describe(data.resolve_path(self.spec))
 
     def build(self, hp: kt.HyperParameters) -> keras.Sequential:
         """The untrained network, with its regularizers."""

@@ -4,12 +4,14 @@ The driver alone writes the ledger; a worker gets a job and gives records back.
 """
 
 import logging
+import os
 import signal
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import spawn
 from typing import Any
 
 import dask
@@ -19,6 +21,7 @@ from distributed.worker import thread_state
 from regsearch import engine
 
 QUIET = {
+    "distributed.worker.multiprocessing-method": "spawn",  # whatever a user's Dask does
     "distributed.scheduler.worker-saturation": 1.0,  # a dead worker loses one task, not a queue of them
     "distributed.scheduler.allowed-failures": 0,  # `dispatch` tries again
     "distributed.scheduler.http.routes": [],
@@ -75,10 +78,58 @@ def _run_if_wanted(task: Callable[..., Any], *arguments: Any) -> Any:
 
 
 @contextmanager
+def silence_dask() -> Iterator[None]:
+    """Inside, Dask says nothing of what it does, not even of workers that die: we say it."""
+    log = logging.getLogger("distributed")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
+@contextmanager
+def _keep_environment() -> Iterator[None]:
+    """Takes back what a nanny sets in this process's environment for the worker it is about to start."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
+
+
+@contextmanager
+def _start_without_main() -> Iterator[None]:
+    """Inside, workers start without importing the main module of this process.
+
+    Python's `spawn` imports it in every new process, so a script without `if __name__ == "__main__"` would begin
+    anew in each worker. Workers need nothing of it. Other processes that start meanwhile are left alone.
+    """
+    prepare = spawn.get_preparation_data
+
+    def prepare_worker(name: str) -> dict[str, Any]:
+        data: dict[str, Any] = prepare(name)
+        if name.startswith("Dask Worker process"):  # as `distributed.nanny` calls them
+            data = {key: value for key, value in data.items() if not key.startswith("init_main")}
+        return data
+
+    spawn.get_preparation_data = prepare_worker
+    try:
+        yield
+    finally:
+        spawn.get_preparation_data = prepare
+
+
+@contextmanager
 def open_pool(
     count: int, device: str, threads: int, raise_if_stopped: Callable[[], None] = lambda: None
 ) -> Iterator[Workers]:
     """A pool of workers on this machine: this process itself, or `count` processes of their own.
+
+    Processes of their own start without the main module of this one, and leave its settings as they are.
 
     Args:
         count: 0 for this process; else one process each, with one GPU each where `device` is `GPU`.
@@ -87,6 +138,7 @@ def open_pool(
         raise_if_stopped: called often while this process trains.
     """
     if count == 0:
+        engine.start(threads, device)
         yield use_this_process(raise_if_stopped)
         return
     settings = QUIET | {
@@ -97,8 +149,7 @@ def open_pool(
         }
     }
     gpus = engine.find_gpus() if device == "GPU" else []
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    with dask.config.set(settings):
+    with dask.config.set(settings), silence_dask(), _keep_environment(), _start_without_main():
         # A certificate of this run's own: other users of this machine reach the loopback address too.
         security = Security.temporary()
         here = {
