@@ -4,7 +4,9 @@ The ledger is the truth. While a run trains the oracle lives in memory alone; wh
 `keras_tuner/` in the results folder, is a view of the ledger like the tables.
 """
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
@@ -108,8 +110,9 @@ class GridTuner(kt.Tuner):
             rows: of its ledger, by trial.
             folder: where `keras_tuner/` may be written; by default a temporary folder that goes with the tuner.
         """
-        self._temporary = None if folder else tempfile.TemporaryDirectory(prefix="regsearch-")
-        directory = folder or Path(self._temporary.name if self._temporary else "")
+        directory = folder or Path(tempfile.mkdtemp(prefix="regsearch-"))
+        if folder is None:
+            self.clear = weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
         oracle = GridOracle()
         oracle.grow(cells, rows)
         with _name_folder(directory / FOLDER):

@@ -91,7 +91,7 @@ def test_a_search_that_grows_keeps_what_it_has_and_knows_the_new(oracle):
 def make_snapshot(folder, count):
     """A results folder of so many trials, or so it says, of which the ledger has the small grid's."""
     spec = parsed()
-    ledger.claim(folder, spec, NAMED["digits"], "reference")
+    ledger.claim(folder, spec, "reference", NAMED["digits"])
     opened = ledger.Ledger(folder)
     opened.append([record(cell) for cell in CELLS])
     snapshot = report.read(folder, CELLS)
@@ -135,7 +135,7 @@ def test_a_tuner_that_is_only_looked_at_leaves_nothing_behind():
     made = GridTuner(parsed(), CELLS, ROWS)
     folder = Path(made.directory)
     assert folder.is_dir()
-    made._temporary.cleanup()
+    made.clear()
     assert not folder.exists()
 
 
