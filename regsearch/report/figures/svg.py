@@ -23,6 +23,7 @@ _LOOK = {*_INHERITED, "stroke", "stroke-dasharray"}
 _ATTRIBUTES = {*_LOOK, "opacity", "fill-opacity", "stroke-opacity"}
 _ALONG_AN_AXIS = {"path": 0, "use": 1}
 _DROPPED = ("metadata", "style", "title")
+_FONT = re.compile(r"font: (?:(italic|oblique) )?(?:(\d+) )?([\d.]+px) ")
 
 
 class _Node:
@@ -99,15 +100,17 @@ def _share(defs: ElementTree.Element, shared: list[_Node]) -> None:
 def _read_attributes(element: ElementTree.Element) -> dict[str, str]:
     """An element's attributes, its style among them as far as it can be said so."""
     found = {name.removeprefix(_XLINK): text for name, text in element.attrib.items()}
+    # Older releases of Matplotlib say `font: 700 9px 'DejaVu Sans'`.
+    style = _FONT.sub(r"font-style: \1; font-weight: \2; font-size: \3; font-family: ", found.pop("style", ""))
     rest = []
-    for part in found.pop("style", "").split(";"):
+    for part in style.split(";"):
         name, _, value = (text.strip() for text in part.partition(":"))
         if name == "font-family" and value.startswith("'DejaVu Sans'"):
             value = FONTS
         if name in _ATTRIBUTES:
-            found[name] = value
-        elif name:  # older releases of Matplotlib say `font: 9px 'DejaVu Sans'`
-            rest.append(f"{name}:{value}".replace("'DejaVu Sans'", FONTS))
+            found |= {name: value} if value else {}
+        elif name:
+            rest.append(f"{name}:{value}")
     if rest:
         found["style"] = ";".join(rest)
     return {name: text if name == "id" else _round(text) for name, text in found.items()}
@@ -129,11 +132,13 @@ def _simplify(tag: str, attributes: dict[str, str]) -> dict[str, str]:
 
 def _read_formula(group: ElementTree.Element, attributes: dict[str, str]) -> Iterator[_Node]:
     """A text with exponents: Matplotlib sets each letter by itself, here runs of them follow one another."""
-    letters = []
+    letters: list[tuple[float, float, dict[str, str], str]] = []
     for span in group.iterfind("{*}text/{*}tspan"):
         style = _read_attributes(span)
-        x, y = (float(style.pop(name)) for name in "xy")
-        letters.append((x, y, style, (span.text or "").replace("\xa0", " ")))
+        xs, ys = ([float(number) for number in style.pop(name).split()] for name in "xy")
+        text = (span.text or "").replace("\xa0", " ")
+        # Older releases of Matplotlib put letters of a look into one element: many x, and one y if all have the same.
+        letters += zip(xs, ys * len(xs) if len(ys) == 1 else ys, [style] * len(xs), text, strict=True)
     letters.sort(key=lambda letter: letter[0])
     begin, line, first = letters[0][:3]
     turned = attributes.pop("transform", "")
