@@ -4,6 +4,7 @@ import html
 import itertools
 import re
 from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
 from xml.etree import ElementTree
 
 FONTS = "DejaVu Sans, Verdana, sans-serif"
@@ -23,6 +24,7 @@ _LOOK = {*_INHERITED, "stroke", "stroke-dasharray"}
 _ATTRIBUTES = {*_LOOK, "opacity", "fill-opacity", "stroke-opacity"}
 _ALONG_AN_AXIS = {"path": 0, "use": 1}
 _DROPPED = ("metadata", "style", "title")
+_NUMBER = re.compile(r"-?\d+\.\d+|-0\b(?!\.)")
 _FONT = re.compile(r"font: (?:(italic|oblique) )?(?:(\d+) )?([\d.]+px) ")
 
 
@@ -100,20 +102,23 @@ def _share(defs: ElementTree.Element, shared: list[_Node]) -> None:
 def _read_attributes(element: ElementTree.Element) -> dict[str, str]:
     """An element's attributes, its style among them as far as it can be said so."""
     found = {name.removeprefix(_XLINK): text for name, text in element.attrib.items()}
+    style = _read_style(found.pop("style", ""))
+    return {name: text if name == "id" else _round(text) for name, text in found.items()} | style
+
+
+@lru_cache  # a figure has a handful of styles, each of them hundreds of times
+def _read_style(style: str) -> dict[str, str]:
+    found, rest = {}, []
     # Older releases of Matplotlib say `font: 700 9px 'DejaVu Sans'`.
-    style = _FONT.sub(r"font-style: \1; font-weight: \2; font-size: \3; font-family: ", found.pop("style", ""))
-    rest = []
-    for part in style.split(";"):
+    for part in _FONT.sub(r"font-style: \1; font-weight: \2; font-size: \3; font-family: ", style).split(";"):
         name, _, value = (text.strip() for text in part.partition(":"))
         if name == "font-family" and value.startswith("'DejaVu Sans'"):
             value = FONTS
-        if name in _ATTRIBUTES:
-            found |= {name: value} if value else {}
-        elif name:
+        if name in _ATTRIBUTES and value:
+            found[name] = _round(value)
+        elif value:
             rest.append(f"{name}:{value}")
-    if rest:
-        found["style"] = ";".join(rest)
-    return {name: text if name == "id" else _round(text) for name, text in found.items()}
+    return found | ({"style": ";".join(rest)} if rest else {})
 
 
 def _simplify(tag: str, attributes: dict[str, str]) -> dict[str, str]:
@@ -216,9 +221,11 @@ def _round(text: str) -> str:
         return re.sub(r"^#(.)\1(.)\2(.)\3$", r"#\1\2\3", text)
     if "scale" in text or "matrix" in text:
         return text
-    return re.sub(r"-?\d+\.\d+|-0\b(?!\.)", lambda found: _format(float(found[0])), text)
+    return _NUMBER.sub(lambda found: _format(float(found[0])), text)
 
 
 def _format(number: float) -> str:
     text = f"{number:.{DECIMALS}f}".rstrip("0").rstrip(".")
-    return "0" if text == "-0" else re.sub(r"^(-?)0\.", r"\1.", text)
+    if text.startswith(("0.", "-0")):
+        return text.replace("0", "", 1) if "." in text else "0"
+    return text
