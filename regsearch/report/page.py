@@ -90,11 +90,14 @@ def split_head(paragraphs: Sequence[str]) -> list[tuple[str, str, str]]:
 
 
 def embed(picture: Picture, number: int) -> "Markup":
-    """A picture as the pages show it, the only part of them that is not escaped: Matplotlib escaped it.
+    """A picture as the pages show it, the only part of them not escaped here: `svg.slim` escaped every text in it.
 
     Args:
         picture: the figure.
         number: another for each figure of a page, so that no two have an id in common.
+
+    Returns:
+        Markup.
     """
     from markupsafe import Markup
 
