@@ -1,5 +1,6 @@
 """A page, held to be well-formed."""
 
+import re
 from html.parser import HTMLParser
 
 VOID = {"meta", "link", "img", "wbr", "br", "input"}
@@ -10,10 +11,13 @@ class Checked(HTMLParser):
 
     def __init__(self, text):
         super().__init__(convert_charrefs=True)
-        self.stack, self.tags, self.addresses, self.ids, self.text = [], [], [], [], []
+        self.stack, self.tags, self.addresses, self.ids, self.text, self.painted = [], [], [], [], [], []
         self.feed(text)
         self.close()
         assert self.stack == []
+        assert len(set(self.ids)) == len(self.ids), "an id twice"
+        inside = {address[1:] for address in self.addresses if address.startswith("#")} | {*self.painted}
+        assert inside <= {*self.ids}, "a reference to nothing"
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
@@ -21,8 +25,11 @@ class Checked(HTMLParser):
         assert len(values) == len(attrs), "an attribute twice"
         self.addresses += [values[name] for name in ("src", "href", "action", "data", "srcset") if name in values]
         self.ids += [values["id"]] if "id" in values else []
-        if tag == "img":
-            assert values["alt"]
+        self.painted += re.findall(r"url\(#([^)]*)\)", " ".join(value for value in values.values() if value))
+        assert not [name for name in values if name.startswith("on")], "a script in an attribute"
+        if tag == "svg":
+            assert values["role"] == "img"
+            assert values["aria-label"]
         if tag not in VOID:
             self.stack.append(tag)
 

@@ -114,26 +114,6 @@ def test_every_command_of_the_readme_runs(tmp_path, monkeypatch):
     assert ran == set(main.commands)
 
 
-@pytest.fixture(scope="module")
-def rebuilt(tmp_path_factory):
-    path = tmp_path_factory.mktemp("rebuilt") / "study"
-    shutil.copytree(STUDY, path)
-    for table in path.rglob("*.csv"):
-        if table.name not in ("trials.csv", "epochs.csv"):
-            table.unlink()
-    result = CliRunner().invoke(main, ["report", str(path)])
-    assert result.exit_code == 0, result.output
-    return path
-
-
-@pytest.mark.slow
-def test_a_report_of_the_study_rebuilds_every_table_byte_for_byte(rebuilt):
-    tables = sorted(path.relative_to(STUDY) for path in STUDY.rglob("*.csv"))
-    assert len(tables) > 20
-    for table in tables:
-        assert (rebuilt / table).read_bytes() == (STUDY / table).read_bytes(), table
-
-
 def test_the_tables_of_the_study_are_made_from_its_results():
     assert quoted.written_into(README) == README
 

@@ -59,7 +59,7 @@ def write(folder: Path, xlsx: bool = False) -> Overview:
             "overview.html",
             name=folder.resolve().name,
             verdicts={name: split_head(snapshot.verdict) for name, snapshot in studies.items()},
-            pictures=[embed(each) for each in picture],
+            pictures=[embed(each, number) for number, each in enumerate(picture, start=1)],
             table=describe_table("studies", table),
             specs={name: snapshot.spec.text for name, snapshot in studies.items()},
         )

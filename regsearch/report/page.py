@@ -1,14 +1,20 @@
 """Everything that a study says → one page that needs nothing else."""
 
 import base64
+import hashlib
+import html
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from regsearch.report.figures.gallery import KINDS, Picture
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 MAIN = "best_lambda"
 """The kind of figure, and the tables, that are not folded."""
@@ -45,7 +51,8 @@ def render_study(
         facts: of `study.json`.
         spec: the spec's text.
     """
-    by_kind = {kind: [embed(picture) for picture in pictures if picture.kind == kind.name] for kind in KINDS}
+    numbered = list(enumerate(pictures, start=1))
+    by_kind = {kind: [embed(each, number) for number, each in numbered if each.kind == kind.name] for kind in KINDS}
     described = {title: describe_table(title, table) for title, table in tables.items()}
     return render(
         "page.html",
@@ -68,7 +75,13 @@ def render(template: str, **values: Any) -> str:
 
     here = FileSystemLoader(Path(__file__).parent)
     pages = Environment(loader=here, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    pages.filters["hash"] = _hash
     return pages.get_template(template).render(**values)
+
+
+def _hash(script: str) -> str:
+    """What a browser holds a script against that the page's policy allows."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode('ascii')}"
 
 
 def split_head(paragraphs: Sequence[str]) -> list[tuple[str, str, str]]:
@@ -76,18 +89,36 @@ def split_head(paragraphs: Sequence[str]) -> list[tuple[str, str, str]]:
     return [text.partition(": ") for text in paragraphs]
 
 
-def embed(picture: Picture) -> dict[str, str]:
-    """A picture as the pages show it."""
-    data = base64.b64encode(picture.files["svg"]).decode("ascii")
-    return {"title": picture.title, "source": f"data:image/svg+xml;base64,{data}"}
+def embed(picture: Picture, number: int) -> "Markup":
+    """A picture as the pages show it, the only part of them not escaped here: `svg.slim` escaped every text in it.
+
+    Args:
+        picture: the figure.
+        number: another for each figure of a page, so that no two have an id in common.
+
+    Returns:
+        Markup.
+    """
+    from markupsafe import Markup
+
+    svg = picture.files["svg"].decode()
+    name = html.escape(" ".join(picture.title.split()))
+    svg = re.sub(r' (?:xmlns(?::xlink)?|width|height)="[^"]*"', "", svg, count=4)
+    svg = re.sub(r'( id="|"url\(#| href="#)', rf"\g<1>f{number}-", svg.replace(" xlink:href=", " href="))
+    return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{name}"', 1).strip())
 
 
 def describe_table(name: str, table: pd.DataFrame) -> dict[str, Any]:
-    """A table as the pages show it: what it is about, its columns with whether they hold numbers, its cells."""
+    """A table as the pages show it: what it is about, its columns with whether they hold numbers, its cells.
+
+    Which columns hold words is said once, in `words`, for the style: saying it in each cell is a third of a page.
+    """
+    numbers = [pd.api.types.is_numeric_dtype(table[title]) for title in table.columns]
     return {
         "name": name,
         "about": ABOUT[name],
-        "columns": [(title, pd.api.types.is_numeric_dtype(table[title])) for title in table.columns],
+        "columns": list(zip(table.columns, numbers, strict=True)),
+        "words": [place for place, number in enumerate(numbers, start=1) if not number],
         "rows": [[write_cell(value) for value in row] for row in table.itertuples(index=False)],
     }
 

@@ -1,10 +1,12 @@
 """The points of each figure on made-up tables: what is known, what is only a bound, what is missing."""
 
+import html
 import math
 
 import numpy as np
 import pandas as pd
 import pytest
+from checked_page import Checked
 from made_up import LAMBDAS, WEIGHTS, bowl, make_optima, make_trials
 
 from regsearch.analysis import mechanism, transfer
@@ -16,6 +18,7 @@ from regsearch.analysis.tables import Tables
 from regsearch.report.figures import best_against_weights, penalty_share, regret_map, response_curves, stability_map
 from regsearch.report.figures.canvas import GAP, place_lambdas, save, use_style
 from regsearch.report.figures.gallery import KINDS, gallery
+from regsearch.report.page import render_study
 from regsearch.spec.optimizers import SGD
 from regsearch.spec.penalties import L1, L2
 
@@ -247,5 +250,20 @@ def test_figures_carry_no_date_and_no_address_to_load():
         files = save(
             best_against_weights.draw(best_against_weights.find_points(optima(), fit_scaling(optima())), "l2")
         )
-    assert b"<dc:date>" not in files["svg"]
+    assert b"date" not in files["svg"]
     assert b'href="http' not in files["svg"]
+
+
+@pytest.mark.figures
+def test_the_texts_of_a_study_stay_texts_in_figure_and_page():
+    """Whatever a network is called: names of networks are held to letters and digits only further up."""
+    evil = "<script>&\"'</script>"
+    tables = study(networks().replace({"architecture": {"w2": evil}}))
+    drawn = list(gallery(tables, CHANCE, "nats"))
+    pages = [render_study("made up", [], [], [picture], {}, {}, "") for picture in drawn]
+    assert {picture.kind for picture in drawn if html.escape(evil) in picture.files["svg"].decode()} == {
+        "response", "transfer", "stability",
+    }  # fmt: skip
+    for picture, page in zip(drawn, pages, strict=True):
+        assert b"<script" not in picture.files["svg"]
+        assert Checked(page).tags.count("script") == 1

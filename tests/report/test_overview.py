@@ -64,7 +64,7 @@ def test_the_page_links_to_each_study_and_needs_nothing_else(studies):
     page = Checked(html)
     assert 'href="flat/report.html"' in html
     assert 'href="steep/report.html"' in html
-    assert page.tags.count("img") == 1
+    assert page.tags.count("svg") == 1
     assert "studies" in page.ids
 
 

@@ -16,6 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLoca
 from numpy.typing import NDArray
 
 from regsearch.report.figures.palette import PALE
+from regsearch.report.figures.svg import slim
 
 GAP = 0.75
 """Decades between lambda 0 and the smallest lambda above it."""
@@ -41,6 +42,7 @@ _STYLE: Any = {
     "lines.linewidth": 1.5,
     "lines.markersize": 5.5,
     "hatch.linewidth": 0.5,
+    "svg.fonttype": "none",
     "svg.hashsalt": "regsearch",
     "figure.dpi": 100,
 }
@@ -71,11 +73,11 @@ def make_figure(
 def save(drawn: Figure) -> dict[str, bytes]:
     """The figure as SVG and PNG, the same bytes each time with the same libraries."""
     files = {}
-    for kind, metadata in (("svg", {"Date": None, "Creator": None}), ("png", {"Software": None})):
+    for kind in ("svg", "png"):
         buffer = io.BytesIO()
-        drawn.savefig(buffer, format=kind, dpi=_DPI, metadata=metadata)
+        drawn.savefig(buffer, format=kind, dpi=_DPI, metadata={"Date": None} if kind == "svg" else {"Software": None})
         files[kind] = buffer.getvalue()
-    return files
+    return files | {"svg": slim(files["svg"])}
 
 
 def place_lambdas(lambdas: Floats) -> Floats:

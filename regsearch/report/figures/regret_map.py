@@ -1,9 +1,10 @@
 """What a lambda tuned on one network costs on another: a map for each rule that moves it."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from regsearch.analysis import RULES
@@ -11,6 +12,10 @@ from regsearch.report.figures.canvas import Floats, make_figure
 from regsearch.report.figures.palette import GREY
 
 NAMES = {"same": "lambda as it is", "inverse": "lambda ∝ 1/N", "fitted": "lambda ∝ N$^α$, fitted"}
+EDGES: dict[str, Any] = {"edgecolor": "face", "linewidth": 0.7}
+"""Of the areas that meet: without, what is behind shows between them."""
+CELLS: dict[str, Any] = {"cmap": colormaps["cividis"].resampled(48), **EDGES}
+"""Few enough colours for Matplotlib to draw their bar as areas: an image would be bytes in base64."""
 WRITTEN = 12
 """Up to so many networks the cells hold their numbers."""
 
@@ -73,12 +78,14 @@ def draw(points: Points, title: str) -> Figure:
     width, height = max(5.6, 1.0 + count * (side + 0.22) + 0.8), side + 1.75
     drawn, axes = make_figure(width, height, title, 1, count, sharey=True)
     drawn.subplots_adjust(0.8 / width, 0.82 / height, 1 - 0.95 / width, 1 - 0.92 / height, wspace=0.1)
+    ends = np.arange(networks + 1) - 0.5
     for place, (rule, regret) in zip(axes.flat, points.regrets.items(), strict=True):
         place.set_facecolor("#efefef")
         place.patch.set_hatch("////")
         place.patch.set_edgecolor("#bdbdbd")
         low = min(0.0, float(np.nanmin(regret)))
-        image = place.imshow(np.ma.masked_invalid(regret), cmap="cividis", vmin=0, vmax=points.largest, aspect="auto")
+        image = place.pcolormesh(ends, ends, np.ma.masked_invalid(regret), vmin=0, vmax=points.largest, **CELLS)
+        place.set_ylim(ends[-1], ends[0])
         place.set_title(NAMES[rule], pad=4)
         place.set_xticks(range(networks), points.names, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
         place.set_yticks(range(networks), points.names, fontsize=8)
@@ -92,6 +99,8 @@ def draw(points: Points, title: str) -> Figure:
                                color="black" if bright else "white")  # fmt: skip
     bar = drawn.add_axes((1 - 0.82 / width, 0.82 / height, 0.11 / width, 1 - 1.74 / height))
     drawn.colorbar(image, cax=bar, extend="max", label="regret in test loss")
+    for areas in bar.collections:
+        areas.set(**EDGES)
     axes[0, 0].set_ylabel("tuned on")
     drawn.text(0.5, 0.26 / height, "used on", ha="center", fontsize=9)
     if any(np.isnan(regret).any() for regret in points.regrets.values()):

@@ -20,6 +20,9 @@ STATES: dict[str, dict[str, Any]] = {
 LEARNT = 0.1
 """The share of the way from guessing to all right that a collapsed network is short of in accuracy."""
 
+FEWEST = 4
+"""Of so many networks a map is as high at least: the words along its axis have to end below its title."""
+
 NEAR = 10.0
 """A predicted limit is shown up to so many times the largest lambda."""
 
@@ -89,7 +92,7 @@ def _title(cells: pd.DataFrame, stability: pd.DataFrame) -> str:
 def draw(points: Points, title: str) -> Figure:
     """Draws the map."""
     names, count = points.networks["architecture"].tolist(), len(points.networks)
-    height = 1.75 + 0.29 * count
+    height = 1.75 + 0.29 * max(count, FEWEST)
     drawn, ((axes,),) = make_figure(7.0, height, title)
     drawn.subplots_adjust(left=0.13, right=0.985, top=1 - 0.5 / height, bottom=1.0 / height)
     lambdas = points.cells["lambda"].to_numpy(float)
