@@ -106,7 +106,7 @@ def test_the_page_of_the_largest_study_is_light_and_whole(rebuilt):
     text = (rebuilt / LARGEST / "report.html").read_text()
     figures = [path.read_text() for path in (rebuilt / LARGEST / "figures").glob("*.svg")]
     assert Checked(text).tags.count("svg") == len(figures) >= 14
-    assert len(text.encode()) + (SIZES - 1) * sum(len(figure.encode()) for figure in figures) < 2e6
+    assert len(text.encode()) + (SIZES - 1) * sum(len(figure.encode()) for figure in figures) < 3_000_000
     assert "base64" not in text
     for figure in figures:
         assert "<text" in figure

@@ -104,7 +104,7 @@ def embed(picture: Picture, number: int) -> "Markup":
     svg = picture.files["svg"].decode()
     name = html.escape(" ".join(picture.title.split()))
     svg = re.sub(r' (?:xmlns(?::xlink)?|width|height)="[^"]*"', "", svg, count=4)
-    svg = re.sub(r'( id="|"url\(#| href="#)', rf"\g<1>f{number}-", svg.replace(" xlink:href=", " href="))
+    svg = re.sub(r'( id="|url\(#| href="#)', rf"\g<1>f{number}-", svg.replace(" xlink:href=", " href="))
     return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{name}"', 1).strip())
 
 
