@@ -36,6 +36,11 @@ def test_texts_are_texts_of_a_font_that_other_machines_have_a_likeness_of():
     assert "<svg font-family=\"'DejaVu Sans', Verdana, sans-serif\"" in svg
 
 
+def test_a_number_that_is_read_keeps_its_digits():
+    svg = drawn('0.00234 of "a" id="b"', lambda axes: axes.set_yticks([1, 2], ["0.0015", "1.00001"]))
+    assert {"0.0015", "1.00001", '0.00234 of "a" id="b"'} <= set(texts(svg))
+
+
 def test_exponents_are_raised():
     svg = drawn("best lambda ∝ N^-0.35 (95 %)", lambda axes: axes.set_xticks([0.1], ["$10^{-1}$"]))
     letters = [
