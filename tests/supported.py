@@ -1,6 +1,6 @@
-"""The README's table of what a spec may name, made from the code.
+"""The table of what a spec may name, made from the code.
 
-python tests/supported.py        writes it into README.md
+python tests/supported.py        writes it into configs/README.md
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from regsearch.spec.optimizers import OPTIMIZERS, SCHEDULES
 from regsearch.spec.penalties import PENALTIES
 from regsearch.spec.values import Count
 
-README = Path(__file__).parent.parent / "README.md"
+DOCUMENT = Path(__file__).parent.parent / "configs" / "README.md"
 START, END = "<!-- supported: made by tests/supported.py -->\n", "<!-- /supported -->\n"
 
 
@@ -63,9 +63,9 @@ def table():
 
 
 def written_into(text):
-    """The README with the table between its markers."""
+    """The document with the table between its markers."""
     return text.split(START)[0] + START + "\n" + table() + "\n" + END + text.split(END)[1]
 
 
 if __name__ == "__main__":
-    README.write_text(written_into(README.read_text()))
+    DOCUMENT.write_text(written_into(DOCUMENT.read_text()))

@@ -116,4 +116,4 @@ def test_the_page_of_the_largest_study_is_light_and_whole(rebuilt):
 def test_what_is_kept_is_facts_tables_and_a_few_figures_of_8_megabytes_at_most():
     assert sum((REFERENCE / path).stat().st_size for path in KEPT) < 8e6
     assert 1 <= len(PNGS) <= 5
-    assert {Path(path).suffix for path in KEPT} == {".csv", ".gz", ".json", ".yaml", ".png"}
+    assert {Path(path).suffix for path in KEPT} == {".csv", ".gz", ".json", ".md", ".png", ".yaml"}

@@ -118,6 +118,8 @@ def run(
     """Trains what is missing of a study, then writes its tables, figures and page; run again to resume.
 
     Example: regsearch run configs/digits.yaml
+
+    Job arrays, clusters and GPUs: regsearch/runner/README.md
     """
     from regsearch.spec import Spec
 
@@ -151,6 +153,8 @@ def slurm(path: Path, out: Path | None, shards: int | None, workers: int | None)
     """Prints a batch script for Slurm, complete but for what only you know of your site.
 
     Example: regsearch slurm configs/digits.yaml --shards 8 > digits.sbatch
+
+    Job arrays, clusters and GPUs: regsearch/runner/README.md
     """
     if shards and workers:
         raise click.UsageError("expected either --shards, for a job array, or --workers, for Dask.")

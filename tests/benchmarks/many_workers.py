@@ -25,7 +25,7 @@ from regsearch import study
 from regsearch.ledger.records import Counts, Epoch, record_completed
 from regsearch.runner import Cluster, Reporter, dispatch, work
 from regsearch.runner.workers import Workers
-from regsearch.spec import parse
+from regsearch.spec import Spec
 
 SPEC = """
 name: many
@@ -148,7 +148,7 @@ def main() -> None:
 
     dispatch.train = noting
     study.report.write = lambda *_: None
-    spec = parse(SPEC.format(seeds=options.populations // 100), "many.yaml")
+    spec = Spec.parse(SPEC.format(seeds=options.populations // 100), "many.yaml")
     with tempfile.TemporaryDirectory() as folder, (threads if options.threads else dask)(options.workers) as settings:
         study.run(spec, Path(folder), settings, Watching())
     started, *lengths = handed

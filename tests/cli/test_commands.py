@@ -1,4 +1,4 @@
-"""Every command: its help, its place in the README, its JSON; and all of them as a new user would meet them."""
+"""Every command: its help, its place in the documents, its JSON; and all of them as a new user would meet them."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from regsearch.cli import main
 from regsearch.spec.datasets import DATASETS
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+DOCUMENT = (Path(__file__).parents[2] / "regsearch" / "cli" / "README.md").read_text()
 COMMANDS = sorted(main.commands)
 
 
@@ -44,17 +44,21 @@ def test_the_example_in_the_help_parses(name):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_readme_shows_and_explains_the_command(name):
-    section = README[README.index("## Commands") : README.index("## Batch jobs")]
-    shown, explained = section.split("```")[1], "".join(section.split("```")[2:])
-    assert re.search(rf"^regsearch {name}\b", shown, re.MULTILINE)
-    assert f"`{name}`" in explained or f"regsearch {name}" in explained
+def test_the_document_of_the_commands_explains_the_command_and_its_options(name):
+    assert re.search(rf"^\| `regsearch {name}\b[^`]*` \| .+ \|$", DOCUMENT, re.MULTILINE)
+    options = {
+        match[1]: match[2] for match in re.finditer(r"^\| (`--.+?) \| (`.+?) \| .+ \|$", DOCUMENT, re.MULTILINE)
+    }
+    explained = {
+        flag for flags, of in options.items() if f"`{name}`" in of for flag in re.findall(r"`(--[\w-]+)", flags)
+    }
+    assert explained == {flag for option in main.commands[name].params for flag in option.opts if flag[:2] == "--"}
 
 
-def test_completion_as_the_readme_gives_it():
-    (variable,) = set(re.findall(r"_[A-Z]+_COMPLETE", README))
+def test_completion_as_the_document_gives_it():
+    (variable,) = set(re.findall(r"_[A-Z]+_COMPLETE", DOCUMENT))
     for shell in ("bash", "zsh", "fish"):
-        assert f"{shell}_source" in README
+        assert f"{shell}_source" in DOCUMENT
         environment = {**os.environ, variable: f"{shell}_source"}
         code = "from regsearch.cli import main; main(prog_name='regsearch')"
         result = subprocess.run([sys.executable, "-c", code], env=environment, text=True, capture_output=True)

@@ -1,0 +1,296 @@
+"""The documents say what is true: their commands, links, pictures, tables, columns and the numbers they quote."""
+
+import argparse
+import os
+import re
+import runpy
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import quoted
+import supported
+import yaml
+from documents import DOCUMENTS, ROOT, find_reason, list_commands, list_committed
+
+from regsearch import data as datasets
+from regsearch import errors, spec
+from regsearch.analysis import (
+    CLAIMS, STATUSES, best_lambda, calibration, curves, mechanism, scaling, stability, transfer
+)  # fmt: skip
+from regsearch.cli import commands, main, program, streams
+from regsearch.grid import costs as sizing
+from regsearch.ledger import folder
+from regsearch.ledger.records import Epoch, Trial, columns
+from regsearch.report import overview
+
+STUDY = ROOT / "results" / "reference" / "study"
+FRONT, RESULTS = DOCUMENTS["README.md"], DOCUMENTS["results/README.md"]
+COMMANDS = list_commands()
+PROGRAMS = [command for command in COMMANDS if command.startswith("python tests/") and find_reason(command)]
+
+
+def test_the_front_page_is_a_page():
+    assert len(FRONT.text.splitlines()) <= 160
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_lines_are_short_but_for_tables(name):
+    for line in DOCUMENTS[name].text.splitlines():
+        assert len(line) <= 120 or line.startswith("|"), line
+
+
+def test_the_map_of_the_house_is_that_of_the_package():
+    tree = DOCUMENTS["regsearch/README.md"].text.split("```\nregsearch/\n")[1].split("```")[0]
+    named = set(re.findall(r"[├└]── (\S+)", tree))
+    paths = [path for path in (ROOT / "regsearch").iterdir() if path.suffix != ".md" and path.name[:2] != "__"]
+    assert named == {f"{path.name}/" if path.is_dir() else path.name for path in paths}
+
+
+def test_ci_runs_the_test_command_as_the_front_page_gives_it():
+    (command,) = (line for block in FRONT.blocks("sh") for line in block.splitlines() if "pytest" in line)
+    assert command in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+def test_the_tables_that_code_makes_are_up_to_date():
+    assert supported.written_into(supported.DOCUMENT.read_text()) == supported.DOCUMENT.read_text()
+    for document in quoted.TABLES:
+        assert quoted.written_into(document) == document.read_text(), document
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_lead_somewhere(name):
+    document = DOCUMENTS[name]
+    for link in document.links:
+        path, _, anchor = link.partition("#")
+        target = (document.path.parent / path).resolve() if path else document.path
+        assert target.exists(), link
+        if anchor:
+            assert anchor in DOCUMENTS[str(target.relative_to(ROOT))].anchors, link
+
+
+def test_every_document_is_reached_from_the_front_page():
+    linked = {(FRONT.path.parent / link.partition("#")[0]).resolve() for link in FRONT.links}
+    assert {document.path for document in DOCUMENTS.values()} <= linked | {FRONT.path}
+
+
+def test_the_pictures_that_are_shown_are_those_that_are_committed():
+    shown = {
+        (document.path.parent / picture).resolve()
+        for document in DOCUMENTS.values()
+        for picture in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", document.text)
+    }
+    assert shown == list_committed(".png")
+    assert len(shown) <= 5
+
+
+def test_programs_that_are_named_are_there_and_every_benchmark_is_described():
+    text = "\n".join(document.text for document in DOCUMENTS.values())
+    for path in set(re.findall(r"(tests/[\w/]+\.(?:py|sh))", text)):
+        assert (ROOT / path).exists(), path
+    for path in re.findall(r"`(\w+\.py)`", text):
+        assert list((ROOT / "tests").rglob(path)) or (ROOT / "regsearch" / path).exists(), path
+    described = set(re.findall(r"`(\w+\.py)`", DOCUMENTS["tests/benchmarks/README.md"].text))
+    assert described == {path.name for path in (ROOT / "tests" / "benchmarks").glob("*.py")}
+
+
+class _Parsed(Exception):  # noqa: N818 - no error
+    pass
+
+
+@pytest.mark.parametrize("command", [*PROGRAMS, *(f"python tests/benchmarks/{path.name}" for path in (ROOT / "tests" / "benchmarks").glob("*.py") if path.name not in ("measure.py", "optuna_torch.py"))])  # fmt: skip
+def test_programs_that_take_too_long_accept_their_options(command, monkeypatch):
+    def parse(parser, *_):
+        parse_known(parser)
+        raise _Parsed
+
+    def parse_known(parser):
+        _, unknown = parser.parse_known_args(options)
+        assert not unknown
+
+    path, *options = shlex.split(command)[1:]
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse)
+    monkeypatch.syspath_prepend(ROOT / Path(path).parent)
+    with pytest.raises(_Parsed):
+        runpy.run_path(str(ROOT / path), run_name="__main__")
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ("best_lambda.csv", best_lambda.COLUMNS),
+        ("scaling.csv", scaling.COLUMNS),
+        ("transfer.csv", transfer.COLUMNS),
+        ("stability.csv", stability.COLUMNS),
+        ("mechanism.csv", mechanism.COLUMNS),
+        ("response.csv", curves.RESPONSE),
+        ("trials.csv", list(columns(Trial))),
+        ("epochs.csv", list(columns(Epoch))),
+        ("calibration.csv", calibration.COLUMNS),
+        ("studies.csv", list(overview._COLUMNS)),
+    ],
+)
+def test_every_column_is_explained_in_its_order(table, expected):
+    rows = re.findall(r"^\| (`.*?) \| .+ \|$", RESULTS.section(f"`{table}`"), re.MULTILINE)
+    assert [name for row in rows for name in re.findall(r"`(\w+)`", row)] == list(expected)
+
+
+def test_every_file_status_and_verdict_is_explained():
+    named = set(re.findall(r"`([\w./]+)`", "".join(re.findall(r"^\| (`.*?) \|", RESULTS.text, re.MULTILINE))))
+    files = {f"{name}/" if "." not in name else name for name in (folder.SPEC, folder.STUDY, *folder.OURS)}
+    assert files | set(STATUSES) | set(CLAIMS) <= named
+
+
+def test_exit_codes_are_those_of_the_code():
+    kinds = [errors.RegsearchError, *errors.RegsearchError.__subclasses__()]
+    signals = {128 + number for number in (signal.SIGINT, signal.SIGTERM)}
+    codes = {
+        0,
+        commands.SOME_FAILED,
+        program.NO_OUTPUT,
+        streams.READER_GONE,
+        *signals,
+        *(kind.exit_code for kind in kinds),
+    }
+    rows = re.findall(r"^\| ([\d, ]+) \|", DOCUMENTS["regsearch/cli/README.md"].text, re.MULTILINE)
+    assert {int(code) for row in rows for code in row.split(",")} == codes
+
+
+def test_every_spec_is_valid():
+    found = [
+        spec.Spec.parse(block)
+        for document in DOCUMENTS.values()
+        for block in document.blocks("yaml")
+        if yaml.safe_load(block) is not None
+    ]
+    assert found
+    for each in found:
+        datasets.describe(each)
+
+
+@pytest.fixture(scope="module")
+def studies():
+    return pd.read_csv(STUDY / "studies.csv").set_index(["study", "penalty", "learning_rate", "train_size"])
+
+
+def test_the_front_page_quotes_the_exponents_of_the_study(studies):
+    answer = " ".join(FRONT.section("The answer, for somebody in a hurry").split())
+    row = studies.loc["sgd", "l2", 0.05, 500]
+    interval = f"N^{row['exponent']:.2f} (95 % interval {row['exponent_low']:.2f} to {row['exponent_high']:.2f})"
+    assert interval in answer
+    assert row["verdict"] == "constant"
+    decay = [f"N^{exponent:.2f}" for exponent in studies.loc["adamw"].sort_index()["exponent"]]
+    assert f"{', '.join(decay[:-1])} and {decay[-1]}" in answer
+    assert (studies.loc["adamw"]["exponent_low"] > 0).all()
+    assert f"all {len(studies)} fits" in answer
+    assert (studies["exponent_low"] > -1).all()
+
+
+def test_more_images_ask_for_a_smaller_lambda_at_every_width_and_penalty():
+    best = pd.read_csv(STUDY / "sgd" / "best_lambda.csv")
+    by_size = best.pivot_table(index=["penalty", "architecture"], columns="train_size", values="best_lambda")
+    assert len(by_size) == 24
+    assert (by_size[250] > by_size[1000]).all()
+
+
+def test_the_study_quotes_its_own_tables(studies):
+    text = " ".join(DOCUMENTS["results/reference/study/README.md"].text.split())
+    sgd = studies[studies["optimizer"] == "SGD"].reset_index().set_index("penalty")["exponent"]
+    assert sgd.drop("l1").abs().max() < 0.1
+    assert f"at most N^{sgd['l1'].min():.2f}" in text
+    decay = studies.loc["adamw"].sort_index()["exponent"]
+    assert f"from {decay.iloc[0]:.2f} to {decay.iloc[-1]:.2f}" in text
+    short = []
+    best, limits = (pd.read_csv(STUDY / "adamw" / f"{name}.csv") for name in ("best_lambda", "stability"))
+    for rate, rows in best.groupby("learning_rate"):
+        below = limits.loc[limits["learning_rate"] == rate, "under_trained_below"].to_numpy()
+        short.append(f"{(rows['best_grid_lambda'].to_numpy() < below).sum()} of {len(rows)}")
+    assert f"{short[0]}, {short[1]} and {short[2]}" in text
+    mechanism = pd.read_csv(STUDY / "sgd" / "mechanism.csv").query("train_size == 500").groupby("penalty").first()
+    start, end = (f"sum_abs_weights_{when}_exponent" for when in ("start", "end"))
+    assert f"Σ|w| grows as N^{mechanism.at['l1', start]:.2f}" in text
+    assert f"Σ|w| under L1 goes as N^{mechanism.at['l1', end]:.2f}" in text
+    assert f"Σw² under L2 as N^{mechanism.at['l2', end.replace('abs', 'squared')]:.2f}" in text
+    trained = sum(len(pd.read_csv(path)) for path in STUDY.glob("*/trials.csv.gz"))
+    explosions = len(pd.read_csv(STUDY.parent / "explosion" / "trials.csv.gz"))
+    assert f"{trained:,} trained networks; {explosions:,} more" in text
+
+
+def test_after_allowing_for_the_number_of_fits_one_exponent_under_sgd_is_told_from_0():
+    tables = [pd.read_csv(STUDY / name / "scaling.csv").assign(study=name) for name in ("sgd", "sgd-rates")]
+    fits = pd.concat(tables)
+    fits = fits[(fits["against"] == "trainable_weights") & fits["train_size"].notna()].sort_values("p_constant")
+    assert len(fits) == 13
+    holm = (fits["p_constant"] * np.arange(len(fits), 0, -1)).cummax()
+    (left,) = fits[holm < 0.05].to_dict("records")
+    assert (left["penalty"], left["learning_rate"]) == ("l1", 0.1)
+    assert (fits["verdict"] == "power").sum() == 3
+
+
+def test_the_weight_counts_that_are_quoted_are_those_of_the_study():
+    study = spec.Spec.load(ROOT / "configs" / "study" / "sgd.yaml")
+    sizes = [size.weights for size in sizing.measure(study, datasets.describe(study)).values()]
+    for name in ("README.md", "results/reference/study/README.md"):
+        assert f"{min(sizes):,} to {max(sizes):,} trainable weights" in " ".join(DOCUMENTS[name].text.split())
+
+
+def bash(script, cwd, made_up=True):
+    """Runs a script as a user would who has activated the environment; with made-up training unless told otherwise."""
+    activate = Path(sys.prefix) / "bin" / "activate"
+    begin = (
+        f"source {shlex.quote(str(activate))}" if activate.exists() else f'PATH="{Path(sys.executable).parent}:$PATH"'
+    )
+    folders = [str(Path(__file__).parent / "made_up_training")] * made_up + [os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, folders))}
+    command = ["bash", "-euo", "pipefail", "-c", f"{begin}\n{script}"]
+    return subprocess.run(command, cwd=cwd, env=environment, text=True, capture_output=True, timeout=300)
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """What the commands need of a clone; of the study a part."""
+    for name in DOCUMENTS:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    for name in ("configs", "results/reference/calibration", "results/reference/study/sgd", "results/reference/study/adamw-l2"):  # fmt: skip
+        shutil.copytree(ROOT / name, tmp_path / name, dirs_exist_ok=True)
+    for name in ("quoted.py", "supported.py"):
+        shutil.copy(ROOT / "tests" / name, tmp_path / "tests")
+    for path in ("studies.csv", "adamw-l2"):
+        assert (STUDY / path).exists()
+    shutil.copy(STUDY / "studies.csv", tmp_path / "results/reference/study")
+    ledger = pd.read_csv(STUDY / "sgd" / "trials.csv.gz", dtype=str, keep_default_na=False)
+    kept = ledger[(ledger["train_size"] == "500") & ledger["penalty"].isin(["none", "l2"])]
+    kept.to_csv(tmp_path / "results/reference/study/sgd/trials.csv.gz", index=False)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_every_command_runs(clone):
+    ran, wrong = set(), []
+    for command in COMMANDS:
+        if find_reason(command):
+            continue
+        done = bash(command, clone)
+        ran.update(re.findall(r"\bregsearch ([a-z]+)", command))
+        if done.returncode:
+            wrong.append(f"{command}\n{done.stdout}{done.stderr}")
+    assert not wrong, "\n\n".join(wrong)
+    assert ran == set(main.commands)
+    assert (clone / "results" / "smoke" / "report.html").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["README.md", "regsearch/README.md"])
+def test_what_is_shown_in_python_runs(name, clone):
+    (script,) = DOCUMENTS[name].blocks("python")
+    (clone / "example.py").write_text(script)
+    done = bash("python example.py", clone, made_up=name != "README.md")
+    assert not done.returncode, done.stderr
+    assert (clone / "results" / "smoke" / "report.html").exists()
