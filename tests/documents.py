@@ -11,6 +11,7 @@ ELSEWHERE = {
     r"^pytest\b": "the suite itself",
     r"^ruff\b": "after the suite, in .ci/run",
     r"^apt-get\b|^sbatch\b": "needs root, or Slurm: tests/runner/test_slurm.py",
+    r" configs/calibration/": "16,800 networks each, also too many to make up; check takes the specs in tests/spec",
     r" --cluster tls://": "needs a scheduler: tests/runner/test_cluster.py",
     r"^python tests/(benchmarks/|kills|calibration)": "takes minutes; that its options are right is tested below",
 }

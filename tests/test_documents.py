@@ -19,11 +19,8 @@ import supported
 import yaml
 from documents import DOCUMENTS, ROOT, find_reason, list_commands, list_committed
 
+from regsearch import analysis, errors, spec
 from regsearch import data as datasets
-from regsearch import errors, spec
-from regsearch.analysis import (
-    CLAIMS, STATUSES, best_lambda, calibration, curves, mechanism, scaling, stability, transfer
-)  # fmt: skip
 from regsearch.cli import commands, main, program, streams
 from regsearch.grid import costs as sizing
 from regsearch.ledger import folder
@@ -124,15 +121,15 @@ def test_programs_that_take_too_long_accept_their_options(command, monkeypatch):
 @pytest.mark.parametrize(
     ("table", "expected"),
     [
-        ("best_lambda.csv", best_lambda.COLUMNS),
-        ("scaling.csv", scaling.COLUMNS),
-        ("transfer.csv", transfer.COLUMNS),
-        ("stability.csv", stability.COLUMNS),
-        ("mechanism.csv", mechanism.COLUMNS),
-        ("response.csv", curves.RESPONSE),
+        ("best_lambda.csv", analysis.best_lambda.COLUMNS),
+        ("scaling.csv", analysis.scaling.COLUMNS),
+        ("transfer.csv", analysis.transfer.COLUMNS),
+        ("stability.csv", analysis.stability.COLUMNS),
+        ("mechanism.csv", analysis.mechanism.COLUMNS),
+        ("response.csv", analysis.curves.RESPONSE),
         ("trials.csv", list(columns(Trial))),
         ("epochs.csv", list(columns(Epoch))),
-        ("calibration.csv", calibration.COLUMNS),
+        ("calibration.csv", analysis.calibration.COLUMNS),
         ("studies.csv", list(overview._COLUMNS)),
     ],
 )
@@ -144,7 +141,7 @@ def test_every_column_is_explained_in_its_order(table, expected):
 def test_every_file_status_and_verdict_is_explained():
     named = set(re.findall(r"`([\w./]+)`", "".join(re.findall(r"^\| (`.*?) \|", RESULTS.text, re.MULTILINE))))
     files = {f"{name}/" if "." not in name else name for name in (folder.SPEC, folder.STUDY, *folder.OURS)}
-    assert files | set(STATUSES) | set(CLAIMS) <= named
+    assert files | set(analysis.STATUSES) | set(analysis.CLAIMS) <= named
 
 
 def test_exit_codes_are_those_of_the_code():
@@ -240,57 +237,50 @@ def test_the_weight_counts_that_are_quoted_are_those_of_the_study():
         assert f"{min(sizes):,} to {max(sizes):,} trainable weights" in " ".join(DOCUMENTS[name].text.split())
 
 
-def bash(script, cwd, made_up=True):
-    """Runs a script as a user would who has activated the environment; with made-up training unless told otherwise."""
+def bash(script, cwd):
+    """Runs a script as a user would who has activated the environment, but with `made_up_training`."""
     activate = Path(sys.prefix) / "bin" / "activate"
-    begin = (
-        f"source {shlex.quote(str(activate))}" if activate.exists() else f'PATH="{Path(sys.executable).parent}:$PATH"'
-    )
-    folders = [str(Path(__file__).parent / "made_up_training")] * made_up + [os.environ.get("PYTHONPATH", "")]
+    path = f'PATH="{Path(sys.executable).parent}:$PATH"'
+    begin = f"source {shlex.quote(str(activate))}" if activate.exists() else path
+    folders = (str(Path(__file__).parent / "made_up_training"), os.environ.get("PYTHONPATH"))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, folders))}
     command = ["bash", "-euo", "pipefail", "-c", f"{begin}\n{script}"]
-    return subprocess.run(command, cwd=cwd, env=environment, text=True, capture_output=True, timeout=300)
+    done = subprocess.run(command, cwd=cwd, env=environment, text=True, capture_output=True, timeout=300)
+    return "" if not done.returncode else f"{script}\n{done.stdout[-1000:]}\n{done.stderr[-2000:]}"
 
 
 @pytest.fixture
 def clone(tmp_path):
     """What the commands need of a clone; of the study a part."""
-    for name in DOCUMENTS:
+    for name in [*DOCUMENTS, "tests/quoted.py", "tests/supported.py"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    for name in ("configs", "results/reference/calibration", "results/reference/study/sgd", "results/reference/study/adamw-l2"):  # fmt: skip
+    for name in (
+        "configs",
+        *(f"results/reference/{name}" for name in ("calibration", "study/sgd", "study/adamw-l2")),
+    ):
         shutil.copytree(ROOT / name, tmp_path / name, dirs_exist_ok=True)
-    for name in ("quoted.py", "supported.py"):
-        shutil.copy(ROOT / "tests" / name, tmp_path / "tests")
-    for path in ("studies.csv", "adamw-l2"):
-        assert (STUDY / path).exists()
-    shutil.copy(STUDY / "studies.csv", tmp_path / "results/reference/study")
-    ledger = pd.read_csv(STUDY / "sgd" / "trials.csv.gz", dtype=str, keep_default_na=False)
+    study = tmp_path / "results" / "reference" / "study"
+    shutil.copy(STUDY / "studies.csv", study)
+    ledger = pd.read_csv(study / "sgd" / "trials.csv.gz", dtype=str, keep_default_na=False)
     kept = ledger[(ledger["train_size"] == "500") & ledger["penalty"].isin(["none", "l2"])]
-    kept.to_csv(tmp_path / "results/reference/study/sgd/trials.csv.gz", index=False)
+    kept.to_csv(study / "sgd" / "trials.csv.gz", index=False)
     return tmp_path
 
 
 @pytest.mark.slow
 def test_every_command_runs(clone):
-    ran, wrong = set(), []
-    for command in COMMANDS:
-        if find_reason(command):
-            continue
-        done = bash(command, clone)
-        ran.update(re.findall(r"\bregsearch ([a-z]+)", command))
-        if done.returncode:
-            wrong.append(f"{command}\n{done.stdout}{done.stderr}")
-    assert not wrong, "\n\n".join(wrong)
+    commands = [command for command in COMMANDS if not find_reason(command)]
+    assert [wrong for command in commands if (wrong := bash(command, clone))] == []
+    ran = {name for command in commands for name in re.findall(r"^regsearch ([a-z]+)", command)}
     assert ran == set(main.commands)
     assert (clone / "results" / "smoke" / "report.html").exists()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["README.md", "regsearch/README.md"])
-def test_what_is_shown_in_python_runs(name, clone):
-    (script,) = DOCUMENTS[name].blocks("python")
-    (clone / "example.py").write_text(script)
-    done = bash("python example.py", clone, made_up=name != "README.md")
-    assert not done.returncode, done.stderr
+def test_what_is_shown_in_python_runs(clone):
+    for name in ("README.md", "regsearch/README.md"):
+        (script,) = DOCUMENTS[name].blocks("python")
+        (clone / "example.py").write_text(script)
+        assert bash("python example.py", clone) == "", name
     assert (clone / "results" / "smoke" / "report.html").exists()

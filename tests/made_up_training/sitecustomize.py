@@ -1,13 +1,14 @@
 """With this folder on PYTHONPATH networks are not trained in any process, but given made-up losses: best at lambda 0.03.
 
-So the documents' commands run in seconds. The study `smoke` is trained all the same, by populations. Figures, which take
-seconds too, are left out.
+So the documents' commands run in seconds. The study `smoke` is trained all the same, by populations. What else takes
+seconds is left out: figures, and where nothing is trained TensorFlow and Keras Tuner.
 """
 
 import importlib.abc
 import importlib.machinery
 import math
 import sys
+import time
 
 
 class _Patched(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -29,7 +30,6 @@ class _Patched(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def _make_up_records(work):
-    """Workers find the function by its name, here as there."""
     really_train = work.train
 
     def train(spec, job, *arguments):
@@ -37,15 +37,20 @@ def _make_up_records(work):
             return really_train(spec, job, *arguments)
         return [_record(cell, job.size) for cell in job.population.cells]
 
-    train.__module__, train.__qualname__ = work.__name__, "train"
-    work.train = train
+    _put(train, work)
+
+
+def _put(function, module):
+    """Puts it in the place of the function of its name, by which workers find it."""
+    function.__module__, function.__qualname__ = module.__name__, function.__name__
+    setattr(module, function.__name__, function)
 
 
 def _record(cell, size):
     from regsearch.ledger.records import Counts, Epoch, record_completed
 
     depth = 1.5 if cell.lam == 0 else 0.1 * math.log(cell.lam / 0.03) ** 2
-    loss = 0.8 + depth + 0.02 * math.sin(float(int(cell.trial, 16) % 1000))  # noise of each trial's own
+    loss = 0.8 + depth + 0.02 * math.sin(float(int(cell.trial[1:], 16) % 1000))  # noise of each trial's own
     epochs = [Epoch(cell.trial, epoch, 1.0, 0.1, loss, 0.5, 1.0, 10.0, 5.0) for epoch in (0, 1)]
     return record_completed(cell, Counts(size.weights, size.penalised), epochs, (loss + 0.1, 0.5), 0.1)
 
@@ -53,7 +58,33 @@ def _record(cell, size):
 def _make_up_times(timing):
     from regsearch.runner.pace import Timing
 
-    timing._time = lambda sample, _: Timing(float(sample.job.size.work * sample.job.members), 1.0, 0.1, 1e-4)
+    def _time_all(_spec, _facts, jobs, _raise_if_stopped):
+        now = time.time()
+        timings = [Timing(float(job.size.work * job.members), 1.0, 0.1, 1e-4) for job in jobs]
+        return timing._Timed(now, now, 2**30, timings)
+
+    _put(_time_all, timing)
+
+
+def _import_nothing_early(workers):
+    """What trains really imports TensorFlow itself."""
+    workers.Prepared.setup = lambda *_: None
+    if _trains_nothing():
+        workers.engine.start = lambda *_: None
+
+
+def _search_without_keras_tuner(search):
+    if _trains_nothing():
+        search.GridSearch.hand_out = lambda _, jobs, *__: jobs
+        search.GridSearch.end = lambda *_: None
+        write = search.write_tuner
+        search.write_tuner = lambda snapshot, asked=False, **_: write(snapshot, True) if asked else None
+
+
+def _trains_nothing():
+    """Whether this is the command, on another study than `smoke`."""
+    program, *words = sys.argv
+    return program.endswith("/regsearch") and "configs/smoke.yaml" not in words
 
 
 def _draw_nothing(views):
@@ -63,6 +94,8 @@ def _draw_nothing(views):
 PATCHES = {
     "regsearch.runner.work": _make_up_records,
     "regsearch.runner.timing": _make_up_times,
+    "regsearch.runner.workers": _import_nothing_early,
+    "regsearch.runner.search": _search_without_keras_tuner,
     "regsearch.report.views": _draw_nothing,
 }
 sys.meta_path.insert(0, _Patched())
