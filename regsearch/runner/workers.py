@@ -167,7 +167,7 @@ def open_pool(
             SpecCluster(
                 workers=workers, scheduler=scheduler, security=security, silence_logs=logging.CRITICAL
             ) as cluster,
-            Client(cluster) as client,
+            Client(cluster, set_as_default=False) as client,
             ThreadPoolExecutor(1) as meanwhile,  # workers import TensorFlow while the driver does
         ):
             meanwhile.submit(prepare, client, Prepared(threads, device, ours=True))
