@@ -122,8 +122,8 @@ def import_quietly() -> None:
 def _import_once() -> None:
     """Imports them.
 
-    TensorFlow prints from C++ before it can be told not to, past Python's `sys.stderr`: so file descriptor 2 itself leads
-    elsewhere meanwhile.
+    TensorFlow prints from C++ before it can be told not to, past Python's `sys.stderr`: so file descriptor 2 itself
+    leads elsewhere meanwhile.
     """
     level = os.environ.get("TF_CPP_MIN_LOG_LEVEL")
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = level or "3"
