@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from regsearch.report import Snapshot
     from regsearch.runner import Plan, Settings
-    from regsearch.runner.tuner import GridTuner
     from regsearch.spec import Spec
 
 __all__ = [
@@ -176,8 +175,8 @@ class Results:
         return self._snapshot.draw(kind, penalty=penalty, learning_rate=learning_rate, train_size=train_size)
 
     @cached_property
-    def tuner(self) -> GridTuner:
-        """The search as Keras Tuner knows it: it has `results_summary()`, `get_best_hyperparameters()` and the like.
+    def tuner(self) -> Any:
+        """The search as Keras Tuner knows it, a `keras_tuner.Tuner`: for `results_summary()` and the like.
 
         `tuner.hypermodel.build(hyperparameters)` makes a trial's untrained network. Imports Keras Tuner and Keras,
         which takes seconds, and writes nothing into the results folder.

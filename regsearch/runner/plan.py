@@ -100,12 +100,13 @@ class Plan:
         said = [f"{self.trials} trials, {self.finished} of them in {self.folder}/: {missing} to train"]
         if self.seconds is None or self.memory is None:
             return [*said, "Nothing is missing, so a run would train nothing."]
-        site = f"on {self.workers} workers ({self.device})" if self.workers else f"in one process ({self.device})"
+        site = f"on {self.workers} worker{'s' * (self.workers > 1)}" if self.workers else "in this process"
+        memory = format_bytes(self.memory)
         overhead, compiling, training, total = map(format_duration, astuple(self.seconds))
         in_workers = f"in all workers {compiling} of compiling, {training} of training"
         return [
             *said,
-            f"{self.populations} populations {site}, up to {format_bytes(self.memory)} of memory each",
+            f"{self.populations} populations {site} ({self.device}), up to {memory} of memory each",
             f"About {total}: {overhead} to start and end; {in_workers}",
         ]
 
