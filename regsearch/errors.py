@@ -6,6 +6,10 @@ class RegsearchError(Exception):
 
     exit_code = 1
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows: the message alone, as the way to it through the library mends nothing."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class SpecError(RegsearchError):
     """The spec is not valid; every problem is listed, one a line."""

@@ -52,6 +52,10 @@ class Outcome:
         self.without_xla += [record.trial.trial for record in records if not record.compiled]
         self.lowerings |= {record.trial.architecture: record.lowerings for record in records if record.lowerings}
 
+    def describe_failures(self) -> str:
+        """Which networks failed, in words."""
+        return f"{len(self.failed)} networks failed: {', '.join(self.failed)}. Why: {self.failures}"
+
     def facts(self) -> dict[str, Any]:
         """What `study.json` says of the run."""
         return {name: getattr(self, name) for name in ("trained", "tried_again", "without_xla", "lowerings")}

@@ -6,13 +6,13 @@ from regsearch.analysis.mechanism import ENDS
 from regsearch.analysis.scaling import CONSTANT, INVERSE, find_bounds, fit_line
 from regsearch.analysis.stability import COLLAPSED, find_divergence
 from regsearch.analysis.study import analyse
-from regsearch.analysis.suggestion import Refusal, Suggestion, suggest
-from regsearch.analysis.tables import Tables, name_setting, split_settings
+from regsearch.analysis.suggestion import Refusal, Suggestion, suggest, tabulate
+from regsearch.analysis.tables import Setting, Tables, name_setting, split_settings
 from regsearch.analysis.transfer import RULES
 from regsearch.analysis.words import CLAIMS, STATUSES, list_doubts, write_verdict
 
 __all__ = [
-    "CLAIMS", "COLLAPSED", "CONSTANT", "ENDS", "INVERSE", "RULES", "STATUSES", "Refusal", "Suggestion", "Tables",
-    "analyse", "find_best_lambdas", "find_bounds", "find_divergence", "fit_line", "list_doubts", "make_curves",
-    "name_setting", "split_settings", "suggest", "write_verdict",
+    "CLAIMS", "COLLAPSED", "CONSTANT", "ENDS", "INVERSE", "RULES", "STATUSES", "Refusal", "Setting", "Suggestion",
+    "Tables", "analyse", "find_best_lambdas", "find_bounds", "find_divergence", "fit_line", "list_doubts",
+    "make_curves", "name_setting", "split_settings", "suggest", "tabulate", "write_verdict",
 ]  # fmt: skip

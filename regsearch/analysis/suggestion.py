@@ -1,7 +1,7 @@
 """Suggestion: the range of lambdas to search for a network of another size."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,13 +11,15 @@ from scipy import special
 from regsearch.analysis.best_lambda import CONFIDENCE
 from regsearch.analysis.regression import Line
 from regsearch.analysis.scaling import find_bounds
-from regsearch.analysis.tables import Setting, split_settings
+from regsearch.analysis.tables import SETTING, Setting, split_settings
 from regsearch.errors import ResultsError
 
 PER_DECADE = 4
 """Lambdas a decade of the grid that a suggestion asks for: the best estimate needs quarter decades."""
 WIDEST = math.log(1e9)
 """An end farther from lambda 1 than this is as good as open, in ln λ."""
+
+COLUMNS = [*SETTING, "weights", "low", "best", "high", "factor", "words", "spec"]
 
 
 class Suggestion(NamedTuple):
@@ -135,24 +137,38 @@ def suggest(
         below: goes by networks of fewer trainable weights alone.
 
     Raises:
-        ValueError: no network has fewer weights than `below`.
+        ValueError: `weights` is no count, or no network has fewer than `below`.
         ResultsError: there is no range.
     """
+    if weights < 1:
+        raise ValueError(f"weights: expected a number of trainable weights, got {weights}")
     if below is not None and len(best):
         smallest = best["trainable_weights"].min()
         if smallest >= below:
-            raise ValueError(f"expected more than the {smallest} weights of the smallest network, got {below}")
+            raise ValueError(f"below: expected more than the {smallest} weights of the smallest network, got {below}")
         best = best[best["trainable_weights"] < below]
     penalties = sorted(best["penalty"].unique())
     if penalty is not None and penalty not in penalties:
         names = ", ".join(penalties) or "there is none"
-        raise ResultsError(f"{folder}: --penalty: expected one with a best lambda here ({names}), got {penalty}")
+        raise ResultsError(f"{folder}: penalty: expected one with a best lambda here ({names}), got {penalty}")
     ranges = list_ranges(best if penalty is None else best[best["penalty"] == penalty], weights)
     if not any(isinstance(answer, Suggestion) for answer in ranges):
         reasons = [f"  {answer.sentence}" for answer in ranges]
         lines = "\n".join(reasons or ["  no network has finished yet, or all diverged: `regsearch run` trains them."])
         raise ResultsError(f"{folder}: expected a line of the best lambda against the weights, got none:\n{lines}")
     return ranges
+
+
+def tabulate(answers: Sequence[Suggestion | Refusal]) -> pd.DataFrame:
+    """Ranges as a table, a row each; of a setting without one, why."""
+    rows = []
+    for answer in answers:
+        if isinstance(answer, Refusal):
+            rows.append({**answer.setting._asdict(), "words": answer.reason})
+        else:
+            facts = answer.facts()
+            rows.append({name: facts[name] for name in COLUMNS})
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _suggest(best: pd.DataFrame, weights: int, setting: Setting) -> Suggestion | Refusal:

@@ -95,7 +95,7 @@ def plan(
         named = {"spec": str(path), "name": spec.name, "dataset": spec.dataset.name, "results": str(folder)}
         output.print_json({**named, "engine": settings.engine, **output.describe_plan(planned)})
     else:
-        output.print_plan(planned, folder)
+        output.print_plan(planned)
 
 
 @main.command()
@@ -139,8 +139,7 @@ def run(
             output.print_summary(outcome.report)
         output.print_closing(outcome, folder)
     if outcome.failed:
-        names = ", ".join(outcome.failed)
-        click.echo(f"regsearch: {len(outcome.failed)} networks failed: {names}. Why: {outcome.failures}", err=True)
+        click.echo(f"regsearch: {outcome.describe_failures()}", err=True)
         sys.exit(SOME_FAILED)
 
 
@@ -219,9 +218,9 @@ def suggest(folder: Path, weights: int, penalty: str | None, below: int | None, 
     """
     from regsearch import analysis, report
 
-    optima = report.read_optima(folder)
+    snapshot = report.read(folder)
     try:
-        answers = analysis.suggest(optima, weights, penalty, str(folder), below)
+        answers = snapshot.suggest(weights, penalty, below)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
     suggestions = [answer for answer in answers if isinstance(answer, analysis.Suggestion)]

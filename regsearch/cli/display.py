@@ -11,10 +11,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from regsearch.cli.output import format_bytes, format_duration, format_number
+from regsearch.cli.output import format_number
 from regsearch.grid import Cell
 from regsearch.ledger import Record, Trial
-from regsearch.runner import Reporter, Shares, Tally
+from regsearch.runner import Reporter, Shares, Tally, format_bytes, format_duration
 
 WIDEST_BAR, NARROWEST_BAR = 40, 8
 REFRESHES_A_SECOND = 4

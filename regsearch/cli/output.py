@@ -6,7 +6,6 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Container, Hashable, Iterable
-from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,20 +23,6 @@ if TYPE_CHECKING:
 def format_number(value: Any) -> str:
     """A number with three digits, nothing for none."""
     return "" if value is None or math.isnan(value) else f"{value:.3g}"
-
-
-def format_duration(seconds: float) -> str:
-    """`45 s`, `2 min 5 s`, `3 h 20 min`, `4 d 3 h`."""
-    whole = round(seconds)
-    for unit, size, part, smaller in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
-        if whole >= size:
-            return f"{whole // size} {unit} {whole % size // smaller} {part}"
-    return f"{whole} s"
-
-
-def format_bytes(size: int) -> str:
-    """`15 MiB`, `1.2 GiB`."""
-    return f"{size / 2**20:.0f} MiB" if size < 1000 * 2**20 else f"{size / 2**30:.1f} GiB"
 
 
 def print_table(header: list[str], rows: list[list[Any]], text: Container[str] = ()) -> None:
@@ -97,8 +82,10 @@ def list_architectures(sizes: "dict[Architecture, Size]") -> list[dict[str, Any]
     ]
 
 
-def print_plan(plan: "Plan", results: Path) -> None:
+def print_plan(plan: "Plan") -> None:
     """Prints a plan: a row an architecture, then the whole."""
+    from regsearch.runner import format_bytes
+
     print_table(
         ["architecture", "weights", "penalised", "trials", "finished", "populations", "members", "memory", "seconds"],
         [
@@ -110,15 +97,8 @@ def print_plan(plan: "Plan", results: Path) -> None:
             for row in plan.rows
         ],
     )  # fmt: skip
-    click.echo(f"{plan.trials} trials, {plan.finished} of them in {results}/: {plan.trials - plan.finished} to train")
-    if plan.seconds is None or plan.memory is None:
-        click.echo("Nothing is missing, so a run would train nothing.")
-        return
-    site = f"on {plan.workers} workers ({plan.device})" if plan.workers else f"in one process ({plan.device})"
-    click.echo(f"{plan.populations} populations {site}, up to {format_bytes(plan.memory)} of memory each")
-    overhead, compiling, training, total = map(format_duration, astuple(plan.seconds))
-    in_workers = f"in all workers {compiling} of compiling, {training} of training"
-    click.echo(f"About {total}: {overhead} to start and end; {in_workers}")
+    for sentence in plan.words:
+        click.echo(sentence)
 
 
 def describe_plan(plan: "Plan") -> dict[str, Any]:

@@ -4,6 +4,7 @@ import os
 import re
 import sys
 import tempfile
+import threading
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +16,7 @@ XLA_FLAGS = {"--xla_backend_optimization_level": "1", "--xla_cpu_use_fusion_emit
 XLA_FLAGS_KNOWN_TO = "2.21."
 """The TensorFlow release these were measured on; another may not know them, and an unknown flag ends a process."""
 
+_importing = threading.Lock()
 _ELSEWHERE = "train in processes of their own (workers), or in a new one"
 
 
@@ -107,15 +109,22 @@ def _set_environment() -> None:
     os.environ["XLA_FLAGS"] = list_xla_flags()
 
 
-@cache
 def import_quietly() -> None:
-    """Imports TensorFlow, and changes nothing else; what it prints is shown only if that fails.
+    """Imports TensorFlow and Keras, and changes nothing else; what they print is shown only if that fails.
 
-    It prints from C++ before it can be told not to, past Python's `sys.stderr`: so file descriptor 2 itself leads
-    elsewhere meanwhile.
+    Threads wait for one another: two that import these at once may each get half of them.
     """
-    if "tensorflow" in sys.modules:
-        return
+    with _importing:
+        _import_once()
+
+
+@cache
+def _import_once() -> None:
+    """Imports them.
+
+    TensorFlow prints from C++ before it can be told not to, past Python's `sys.stderr`: so file descriptor 2 itself
+    leads elsewhere meanwhile.
+    """
     level = os.environ.get("TF_CPP_MIN_LOG_LEVEL")
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = level or "3"
     sys.stderr.flush()
@@ -123,7 +132,8 @@ def import_quietly() -> None:
     with tempfile.TemporaryFile() as chatter:
         os.dup2(chatter.fileno(), 2)
         try:
-            import tensorflow as tf  # noqa: F401 - imports are remembered by Python
+            import keras  # noqa: F401 - Python remembers them
+            import tensorflow as tf  # noqa: F401
         except Exception:
             chatter.seek(0)
             os.write(stderr, chatter.read())

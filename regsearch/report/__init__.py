@@ -2,6 +2,6 @@
 
 from regsearch.report.overview import find_studies
 from regsearch.report.overview import write as write_all
-from regsearch.report.views import Snapshot, read, read_optima, write
+from regsearch.report.views import Snapshot, read, write
 
-__all__ = ["Snapshot", "find_studies", "read", "read_optima", "write", "write_all"]
+__all__ = ["Snapshot", "find_studies", "read", "write", "write_all"]

@@ -69,6 +69,22 @@ def render_study(
     )
 
 
+def render_notebook(
+    summary: str, verdict: Sequence[str], doubts: Sequence[str], tables: Mapping[str, pd.DataFrame]
+) -> str:
+    """What a notebook shows of a study, as HTML; every text in it is escaped.
+
+    Args:
+        summary: which study it is.
+        verdict: see `render_study`.
+        doubts: likewise.
+        tables: likewise; those are shown that are open there, without columns that are empty.
+    """
+    filled = {name: table.dropna(axis="columns", how="all") for name, table in tables.items() if name in OPEN}
+    described = [describe_table(name, table) for name, table in filled.items()]
+    return render("notebook.html", summary=summary, verdict=split_head(verdict), doubts=doubts, tables=described)
+
+
 def render(template: str, **values: Any) -> str:
     """A page's HTML; every text in it is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined

@@ -6,18 +6,32 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from regsearch import grid, ledger
-from regsearch.analysis import Tables, analyse, find_best_lambdas, list_doubts, make_curves, write_verdict
+from regsearch.analysis import (
+    Refusal,
+    Suggestion,
+    Tables,
+    analyse,
+    find_best_lambdas,
+    list_doubts,
+    make_curves,
+    suggest,
+    write_verdict,
+)
 from regsearch.grid import Cell
 from regsearch.ledger import EPOCHS, TRIALS, StudyFacts, unusable
 from regsearch.report.csv import write_csv
-from regsearch.report.figures.gallery import KINDS, Picture, gallery
-from regsearch.report.page import render_study
+from regsearch.report.figures.gallery import KINDS, Picture, draw_one, gallery
+from regsearch.report.page import render_notebook, render_study
 from regsearch.report.workbook import make_workbook
 from regsearch.spec import Spec
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FIGURES, PAGE, WORKBOOK = "figures", "report.html", "tables.xlsx"
 
@@ -57,6 +71,16 @@ class Snapshot:
         """The loss of guessing; None where there are no classes, or it is not known."""
         return math.log(self.study.classes) if self.study.classes else None
 
+    @property
+    def loss(self) -> str:
+        """What the loss is, for axes."""
+        return "cross-entropy, nats" if self.tables.calibration is None else "mean squared error"
+
+    @property
+    def summary(self) -> str:
+        """Which study it is, where, and how far, in one line."""
+        return f"{self.spec.name}, in {self.folder}: {self.total - self.missing} of {self.total} trials"
+
     @cached_property
     def tables(self) -> Tables:
         """What the analyses say."""
@@ -72,6 +96,26 @@ class Snapshot:
     def doubts(self) -> list[str]:
         """What to doubt, a sentence each."""
         return list_doubts(self.tables, self.missing, self.total, self.spec.training.early_stopping is not None)
+
+    def read_epochs(self) -> pd.DataFrame:
+        """The epochs of the grid's trials."""
+        epochs = ledger.read_epochs(self.folder)
+        return epochs[epochs["trial"].isin(self.trials["trial"])].reset_index(drop=True)
+
+    def suggest(
+        self, weights: int, penalty: str | None = None, below: int | None = None
+    ) -> list[Suggestion | Refusal]:
+        """The ranges of lambdas for a network of another size; see `analysis.suggest`."""
+        best = find_best_lambdas(list(make_curves(self.trials)), bootstraps=0)  # a range needs no intervals of these
+        return suggest(best, weights, penalty, str(self.folder), below)
+
+    def draw(self, kind: str, **wanted: Any) -> "Figure":
+        """The one figure of a kind; see `draw_one`."""
+        return draw_one(self.tables, self.chance, self.loss, kind, wanted)
+
+    def render(self) -> str:
+        """What a notebook shows of it, as HTML."""
+        return render_notebook(self.summary, self.verdict, self.doubts, self.tables.by_name())
 
 
 def read(folder: Path, cells: Sequence[Cell] | None = None) -> Snapshot:
@@ -92,15 +136,6 @@ def read(folder: Path, cells: Sequence[Cell] | None = None) -> Snapshot:
     return Snapshot(folder, study, spec, list(cells), grid.select_present(trials, cells))
 
 
-def read_optima(folder: Path) -> pd.DataFrame:
-    """The table of best lambdas of a results folder, without their intervals; writes nothing.
-
-    Raises:
-        ResultsError: see `read`.
-    """
-    return find_best_lambdas(list(make_curves(read(folder).trials)), bootstraps=0)
-
-
 def write(snapshot: Snapshot, xlsx: bool = False) -> Snapshot:
     """Rebuilds the tables, figures and page of a results folder from its ledger.
 
@@ -117,8 +152,7 @@ def write(snapshot: Snapshot, xlsx: bool = False) -> Snapshot:
     folder, tables = snapshot.folder, snapshot.tables.by_name()
     for name, table in tables.items():
         write_csv(folder / f"{name}.csv", table)
-    loss = "cross-entropy, nats" if snapshot.tables.calibration is None else "mean squared error"
-    pictures = list(gallery(snapshot.tables, snapshot.chance, loss))
+    pictures = list(gallery(snapshot.tables, snapshot.chance, snapshot.loss))
     write_figures(folder / FIGURES, pictures, [kind.name for kind in KINDS])
     spec, facts = snapshot.spec, snapshot.study.facts
     page = render_study(spec.name, snapshot.verdict, snapshot.doubts, pictures, tables, facts, spec.text)

@@ -59,7 +59,8 @@ class Cluster:
                 workers have other versions, several threads, or not the device.
         """
         security = self._make_security()
-        with silence_dask(), _connect(self._address, security) as client:
+        silence_dask()  # for good, as it tells of a lost scheduler late
+        with _connect(self._address, security) as client:
             try:
                 client.wait_for_workers(1, timeout=JOIN_SECONDS)
             except TimeoutError:

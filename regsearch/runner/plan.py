@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from math import prod
 from pathlib import Path
 
@@ -60,16 +60,19 @@ class Row:
     seconds: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """What a run will do.
 
     Attributes:
-        workers: processes that train; 0 for the command's own.
+        rows: one an architecture.
+        folder: the results folder.
+        workers: processes that train; 0 for this one.
         memory: bytes that each takes at most; None where nothing was measured, as `seconds`.
     """
 
     rows: tuple[Row, ...]
+    folder: Path
     workers: int
     device: str
     memory: int | None
@@ -89,6 +92,26 @@ class Plan:
     def populations(self) -> int:
         """The populations left to train."""
         return sum(row.populations for row in self.rows)
+
+    @property
+    def words(self) -> list[str]:
+        """The whole in words, a sentence each."""
+        missing = self.trials - self.finished
+        said = [f"{self.trials} trials, {self.finished} of them in {self.folder}/: {missing} to train"]
+        if self.seconds is None or self.memory is None:
+            return [*said, "Nothing is missing, so a run would train nothing."]
+        site = f"on {self.workers} worker{'s' * (self.workers > 1)}" if self.workers else "in this process"
+        memory = format_bytes(self.memory)
+        overhead, compiling, training, total = map(format_duration, astuple(self.seconds))
+        in_workers = f"in all workers {compiling} of compiling, {training} of training"
+        return [
+            *said,
+            f"{self.populations} populations {site} ({self.device}), up to {memory} of memory each",
+            f"About {total}: {overhead} to start and end; {in_workers}",
+        ]
+
+    def __repr__(self) -> str:
+        return "\n".join(self.words)
 
 
 def make_plan(spec: Spec, results: Path, settings: Settings, started: float, signals: Signals | None = None) -> Plan:
@@ -138,6 +161,7 @@ def make_plan(spec: Spec, results: Path, settings: Settings, started: float, sig
         )
     return Plan(
         rows=tuple(rows),
+        folder=results,
         workers=processes,
         device=site.device,
         memory=measured.memory + count_data_bytes(spec, facts) if measured else None,
@@ -187,3 +211,17 @@ def _read_trials(spec: Spec, results: Path, facts: Facts) -> pd.DataFrame:
     if ledger.exists(results):
         return ledger.read_trials(results)
     return pd.DataFrame(columns=list(columns(Trial)))
+
+
+def format_duration(seconds: float) -> str:
+    """`45 s`, `2 min 5 s`, `3 h 20 min`, `4 d 3 h`."""
+    whole = round(seconds)
+    for unit, size, part, smaller in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
+        if whole >= size:
+            return f"{whole // size} {unit} {whole % size // smaller} {part}"
+    return f"{whole} s"
+
+
+def format_bytes(size: int) -> str:
+    """`15 MiB`, `1.2 GiB`."""
+    return f"{size / 2**20:.0f} MiB" if size < 1000 * 2**20 else f"{size / 2**30:.1f} GiB"

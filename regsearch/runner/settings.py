@@ -1,10 +1,15 @@
 """How and where a study is trained, as the user asked for it."""
 
 from dataclasses import dataclass
+from typing import Self
 
 from regsearch.ledger import SAVE_SECONDS
 from regsearch.runner.cluster import Cluster
 from regsearch.runner.shards import Shard
+
+ENGINES = ("population", "reference")
+DEVICES = {"auto": None, "cpu": "CPU", "gpu": "GPU"}
+MOST_WORKERS = 1024
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,20 @@ class Settings:
     save_seconds: float = SAVE_SECONDS
     cluster: Cluster | None = None
     shard: Shard | None = None
+
+    @classmethod
+    def of(cls, workers: int | str, engine: str, device: str) -> Self:
+        """The settings in the words of the Python API.
+
+        Raises:
+            ValueError: one is not what it should be.
+        """
+        if workers != "auto" and (type(workers) is not int or not 0 <= workers <= MOST_WORKERS):
+            raise ValueError(f'workers: expected "auto", or a number from 0 to {MOST_WORKERS}, got {workers!r}')
+        for name, value, words in (("engine", engine, ENGINES), ("device", device, DEVICES)):
+            if value not in words:
+                raise ValueError(f"{name}: expected one of {', '.join(words)}, got {value!r}")
+        return cls(engine, None if workers == "auto" else int(workers), DEVICES[device])
 
     @property
     def part(self) -> str:

@@ -77,16 +77,24 @@ def _run_if_wanted(task: Callable[..., Any], *arguments: Any) -> Any:
     return task(*arguments, _raise_if_unwanted)
 
 
+def silence_dask() -> dict[logging.Logger, int]:
+    """Dask says nothing from now on, not even of workers that die: we do. Gives the levels that its loggers had."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    levels = {logger: logger.level for logger in loggers}
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    return levels
+
+
 @contextmanager
-def silence_dask() -> Iterator[None]:
-    """Inside, Dask says nothing of what it does, not even of workers that die: we say it."""
-    log = logging.getLogger("distributed")
-    level = log.level
-    log.setLevel(logging.CRITICAL)
+def _keep_dask_silent() -> Iterator[None]:
+    """Inside, Dask says nothing."""
+    levels = silence_dask()
     try:
         yield
     finally:
-        log.setLevel(level)
+        for logger, level in levels.items():
+            logger.setLevel(level)
 
 
 @contextmanager
@@ -149,7 +157,7 @@ def open_pool(
         }
     }
     gpus = engine.find_gpus() if device == "GPU" else []
-    with dask.config.set(settings), silence_dask(), _keep_environment(), _start_without_main():
+    with dask.config.set(settings), _keep_dask_silent(), _keep_environment(), _start_without_main():
         # A certificate of this run's own: other users of this machine reach the loopback address too.
         security = Security.temporary()
         here = {
@@ -167,7 +175,7 @@ def open_pool(
             SpecCluster(
                 workers=workers, scheduler=scheduler, security=security, silence_logs=logging.CRITICAL
             ) as cluster,
-            Client(cluster) as client,
+            Client(cluster, set_as_default=False) as client,
             ThreadPoolExecutor(1) as meanwhile,  # workers import TensorFlow while the driver does
         ):
             meanwhile.submit(prepare, client, Prepared(threads, device, ours=True))

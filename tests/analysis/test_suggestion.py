@@ -117,7 +117,7 @@ def test_a_folder_without_any_range_is_one_clear_error():
         suggest(best, 5000, None, "results/x")
     with pytest.raises(ResultsError, match="no network has finished"):
         suggest(best.iloc[:0], 5000, None, "results/x")
-    with pytest.raises(ResultsError, match=r"--penalty: expected one with a best lambda here \(l2\), got l1"):
+    with pytest.raises(ResultsError, match=r"penalty: expected one with a best lambda here \(l2\), got l1"):
         suggest(best, 5000, "l1", "results/x")
     given = suggest(pd.concat([best, make_optima(0.0, penalty="l1")]), 5000, None, "results/x")
     assert [type(one) for one in given] == [Suggestion, Refusal]

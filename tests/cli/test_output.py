@@ -2,7 +2,8 @@
 
 import pytest
 
-from regsearch.cli.output import format_bytes, format_duration, format_number
+from regsearch.cli.output import format_number
+from regsearch.runner import format_bytes, format_duration
 
 
 @pytest.mark.parametrize(

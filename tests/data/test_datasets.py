@@ -290,11 +290,11 @@ def trials(spec):
 
 
 def test_new_keys_leave_the_trials_of_earlier_versions_as_they_were():
-    names = trials(spec_module.load(CONFIGS_FOLDER / "digits.yaml"))
+    names = trials(spec_module.Spec.load(CONFIGS_FOLDER / "digits.yaml"))
     assert (len(names), names[0], names[241], names[-1]) == (
         483, "tc5ae713548df", "t1dd13b8fa874", "t861d6b1b42de",
     )  # fmt: skip
-    names = trials(spec_module.load(CONFIGS_FOLDER / "smoke.yaml"))
+    names = trials(spec_module.Spec.load(CONFIGS_FOLDER / "smoke.yaml"))
     assert (len(names), names[0], names[-1]) == (42, "t8a9656460099", "t681999e16ff0")
 
 

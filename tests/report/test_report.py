@@ -118,6 +118,20 @@ def test_a_study_json_without_newer_keys_will_do(results, tmp_path):
     Checked((copy / "report.html").read_text())
 
 
+@pytest.mark.usefixtures("no_figures")
+def test_keras_tuners_files_are_written_on_request_and_of_one_results_folder_alone(results, tmp_path):
+    copy = tmp_path / "studies" / "copy"
+    shutil.copytree(results, copy)
+    assert invoke("report", copy).exit_code == 0
+    assert not (copy / "keras_tuner").exists()
+    assert invoke("report", copy, "--keras-tuner").exit_code == 0
+    trials = len(pd.read_csv(copy / "trials.csv"))
+    assert len(list(copy.glob("keras_tuner/trial_*/trial.json"))) == trials
+    refused = invoke("report", copy.parent, "--keras-tuner")
+    assert refused.exit_code == 2
+    assert "--keras-tuner goes with one results folder" in refused.stderr
+
+
 def test_suggest_prints_the_range_and_a_snippet(results):
     found = invoke("suggest", results, "--weights", 1_000_000, "--penalty", "l2")
     assert found.exit_code == 0

@@ -54,6 +54,13 @@ def use_style() -> AbstractContextManager[None]:
     return rc_context(_STYLE)
 
 
+class Drawing(Figure):
+    """A figure that a notebook shows also where `matplotlib.pyplot` was never imported."""
+
+    def _repr_png_(self) -> bytes:
+        return save(self)["png"]
+
+
 def make_figure(
     width: float, height: float, title: str, rows: int = 1, columns: int = 1, **options: Any
 ) -> tuple[Figure, Any]:
@@ -62,7 +69,7 @@ def make_figure(
     Returns:
         The figure and its axes, (rows, columns).
     """
-    drawn = Figure(figsize=(width, height), facecolor="white")
+    drawn = Drawing(figsize=(width, height), facecolor="white")
     axes = drawn.subplots(rows, columns, squeeze=False, **options)
     title = "\n".join(part for line in title.split("\n") for part in textwrap.wrap(line, int(LETTERS * width)))
     title = re.sub(r"N\^(-?[\d.]+)", r"N$^{\1}$", title)

@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from regsearch.analysis import Tables, name_setting, split_settings
+from regsearch.analysis import Setting, Tables, name_setting, split_settings
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Kind(NamedTuple):
@@ -39,6 +42,24 @@ class Picture(NamedTuple):
     files: dict[str, bytes]
 
 
+class Sketch(NamedTuple):
+    """A figure that may be drawn.
+
+    Attributes:
+        kind: the name of its kind.
+        setting: whose networks it shows.
+        name: what tells it from others of its kind in its study.
+        draw: draws points under a title.
+        points: what it shows; None where there is nothing.
+    """
+
+    kind: str
+    setting: Setting
+    name: str
+    draw: Callable[..., Any]
+    points: Any
+
+
 def gallery(tables: Tables, chance: float | None, loss: str) -> Iterator[Picture]:
     """A set of figures for each penalty, learning rate and training-set size, by kind.
 
@@ -47,6 +68,49 @@ def gallery(tables: Tables, chance: float | None, loss: str) -> Iterator[Picture
         chance: the loss of guessing; None where it is not known or there are no classes.
         loss: what the loss is, for its axes.
     """
+    for sketch in _sketch(tables, chance, loss):
+        yield from draw_picture(sketch.kind, sketch.draw, sketch.points, sketch.name)
+
+
+def draw_one(tables: Tables, chance: float | None, loss: str, kind: str, wanted: dict[str, Any]) -> "Figure":
+    """The one figure of a kind.
+
+    Args:
+        tables: see `gallery`.
+        chance: likewise.
+        loss: likewise.
+        kind: the name of the kind.
+        wanted: its penalty, learning rate and training-set size, those that are not None.
+
+    Raises:
+        ValueError: there is no such figure, or several.
+    """
+    from regsearch.report.figures.canvas import use_style
+
+    kinds = [known.name for known in KINDS]
+    if kind not in kinds:
+        raise ValueError(f"kind: expected one of {', '.join(kinds)}, got {kind!r}")
+    named = {name: value for name, value in wanted.items() if value is not None}
+    sketches = [sketch for sketch in _sketch(tables, chance, loss) if sketch.kind == kind]
+    chosen = [sketch for sketch in sketches if named.items() <= sketch.setting._asdict().items()]
+    if len(chosen) != 1:
+        got = f"{len(chosen)} figures" if chosen else "none"
+        asked = ", ".join(f"{name}={value!r}" for name, value in named.items()) or "nothing said"
+        there = "; ".join(sketch.setting.words for sketch in chosen or sketches) or "none, as no network has finished"
+        raise ValueError(
+            f"expected one {kind} figure, told by penalty, learning_rate and train_size, got {got} with {asked}; "
+            f"there are: {there}"
+        )
+    (sketch,) = chosen
+    if sketch.points is None:
+        raise ValueError(f"{kind}: expected something to draw of {sketch.setting.words}, got no network to show")
+    with use_style():
+        figure: Figure = sketch.draw(sketch.points, _write_title(sketch.name, sketch.points))
+    return figure
+
+
+def _sketch(tables: Tables, chance: float | None, loss: str) -> Iterator[Sketch]:
+    """Every figure of a study, not drawn yet."""
     from regsearch.report.figures import best_against_weights as best  # fmt: skip
     from regsearch.report.figures import penalty_share, regret_map, response_curves, stability_map
 
@@ -60,7 +124,7 @@ def gallery(tables: Tables, chance: float | None, loss: str) -> Iterator[Picture
             (penalty_share.draw, penalty_share.find_points(rows.mechanism)),
         ]
         for kind, (draw, points) in zip(KINDS, figures, strict=True):
-            yield from draw_picture(kind.name, draw, points, name)
+            yield Sketch(kind.name, setting, name, draw, points)
 
 
 def draw_picture(kind: str, draw: Callable[..., Any], points: Any, name: str = "") -> list[Picture]:
@@ -76,9 +140,13 @@ def draw_picture(kind: str, draw: Callable[..., Any], points: Any, name: str = "
 
     if points is None:
         return []
-    title = f"{name}: {points.title}" if name else points.title
+    title = _write_title(name, points)
     with use_style():
         files = save(draw(points, title))
     # `l2, learning rate 0.05, 500 training images` as `l2-learning-rate-0.05-500-training-images`
     slug = re.sub(r"[^A-Za-z0-9._]+", "-", f"-{name}" if name else "")
     return [Picture(kind, kind + slug, title, files)]
+
+
+def _write_title(name: str, points: Any) -> str:
+    return f"{name}: {points.title}" if name else str(points.title)
