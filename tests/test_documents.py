@@ -159,6 +159,12 @@ def test_exit_codes_are_those_of_the_code():
     assert {int(code) for row in rows for code in row.split(",")} == codes
 
 
+def test_helps_point_to_documents():
+    pointers = {name: re.findall(r"\S+\.md", command.help) for name, command in main.commands.items()}
+    assert pointers["run"] == pointers["slurm"] == ["regsearch/runner/README.md"]
+    assert {path for paths in pointers.values() for path in paths} <= set(DOCUMENTS)
+
+
 def test_every_spec_is_valid():
     found = [
         spec.Spec.parse(block)
@@ -219,6 +225,30 @@ def test_the_study_quotes_its_own_tables(studies):
     assert f"{trained:,} trained networks; {explosions:,} more" in text
 
 
+def test_how_far_small_networks_narrow_the_range_is_what_suggest_says():
+    text = " ".join(DOCUMENTS["results/reference/study/README.md"].text.split())
+
+    def suggest(study, below):
+        """Of each setting its penalty, how far the ends of the range are apart, and whether it holds the truth."""
+        best = pd.read_csv(STUDY / study / "best_lambda.csv")
+        widest = best[best["trainable_weights"] == 75050].set_index(["penalty", "learning_rate", "train_size"])
+        ranges = analysis.suggest(best, 75050, below=below)
+        truths = [widest.at[tuple(each.setting), "best_lambda"] for each in ranges]
+        return [
+            (each.setting.penalty, each.high / each.low, each.low <= truth <= each.high)
+            for each, truth in zip(ranges, truths, strict=True)
+        ]
+
+    four, seven = suggest("sgd", 6000), suggest("sgd", 75050)
+    others = [apart for penalty, apart, _ in four if penalty != "l1"]
+    assert f"{min(others):.0f} to {max(others):.0f} times apart for L2 and decay" in text
+    assert f"up to {round(max(apart for _, apart, _ in four), -2):,.0f} for L1" in text
+    apart = sorted(apart for _, apart, _ in seven)
+    assert f"from seven networks, {apart[0]:.1f} to {apart[-1]:.1f}" in text
+    assert [held for _, _, held in four + seven] == [True] * 18
+    assert [held for below in (6000, 75050) for _, _, held in suggest("adamw", below)].count(True) == 4
+
+
 def test_after_allowing_for_the_number_of_fits_one_exponent_under_sgd_is_told_from_0():
     tables = [pd.read_csv(STUDY / name / "scaling.csv").assign(study=name) for name in ("sgd", "sgd-rates")]
     fits = pd.concat(tables)
@@ -228,6 +258,12 @@ def test_after_allowing_for_the_number_of_fits_one_exponent_under_sgd_is_told_fr
     (left,) = fits[holm < 0.05].to_dict("records")
     assert (left["penalty"], left["learning_rate"]) == ("l1", 0.1)
     assert (fits["verdict"] == "power").sum() == 3
+
+
+def test_how_sure_quotes_the_coverage_of_single_networks():
+    held = pd.read_csv(STUDY.parent / "calibration" / "made_up.csv")["network_coverage"]
+    text = " ".join(DOCUMENTS["results/reference/calibration/README.md"].text.split())
+    assert f"in {100 * held.min():.0f} to {100 * held.max():.0f} % of five-seed networks" in text
 
 
 def test_the_weight_counts_that_are_quoted_are_those_of_the_study():
