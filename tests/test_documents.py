@@ -305,16 +305,11 @@ def clone(tmp_path):
 
 
 @pytest.mark.slow
-def test_every_command_runs(clone):
+def test_every_command_and_what_is_shown_in_python_runs(clone):
     commands = [command for command in COMMANDS if not find_reason(command)]
     assert [wrong for command in commands if (wrong := bash(command, clone))] == []
     ran = {name for command in commands for name in re.findall(r"^regsearch ([a-z]+)", command)}
     assert ran == set(main.commands)
-    assert (clone / "results" / "smoke" / "report.html").exists()
-
-
-@pytest.mark.slow
-def test_what_is_shown_in_python_runs(clone):
     for name in ("README.md", "regsearch/README.md"):
         (script,) = DOCUMENTS[name].blocks("python")
         (clone / "example.py").write_text(script)

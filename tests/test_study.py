@@ -27,16 +27,29 @@ def facts(path):
     return pd.read_csv(path / "trials.csv").drop(columns="seconds")
 
 
-@pytest.fixture(scope="module", params=["population", "reference"])
-def engine(request):
-    return request.param
-
-
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory, engine):
+def finished(tmp_path_factory):
     path = tmp_path_factory.mktemp("finished") / "results"
-    assert run(path, engine=engine).trained == 6
+    assert run(path).trained == 6
     return path
+
+
+def run_stopped_at_the_second(path, monkeypatch, engine):
+    """Stops at the second population and goes on; gives how many trials there were when it stopped."""
+    work, seen = runner_work.train, []
+
+    def stop_at_second(spec, job, *asked):
+        seen.append(job)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return work(spec, job, *asked)
+
+    monkeypatch.setattr("regsearch.runner.work.train", stop_at_second)
+    with pytest.raises(KeyboardInterrupt):
+        run(path, engine=engine)
+    had = len(facts(path))
+    assert run(path, engine=engine).trained == 6 - had
+    return had
 
 
 def test_each_trial_of_the_grid_is_in_the_ledger_exactly_once(finished):
@@ -53,28 +66,15 @@ def test_the_best_lambda_table_has_a_row_for_each_width_and_penalty(finished):
     assert len(pd.read_csv(finished / "response.csv")) == 4
 
 
-def test_the_same_spec_gives_the_same_numbers(finished, tmp_path, engine):
-    run(tmp_path, engine=engine)
+def test_the_same_spec_gives_the_same_numbers(finished, tmp_path):
+    run(tmp_path)
     assert facts(tmp_path).equals(facts(finished))
     for name in ("epochs.csv", "response.csv", "best_lambda.csv"):
         assert (tmp_path / name).read_bytes() == (finished / name).read_bytes()
 
 
-def test_a_stopped_run_resumes_with_what_is_missing_and_ends_the_same(finished, tmp_path, monkeypatch, engine):
-    work, seen = runner_work.train, []
-
-    def stop_at_second(spec, job, *asked):
-        seen.append(job)
-        if len(seen) == 2:
-            raise KeyboardInterrupt
-        return work(spec, job, *asked)
-
-    monkeypatch.setattr("regsearch.runner.work.train", stop_at_second)
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, engine=engine)
-    had = len(facts(tmp_path))
-    assert had == {"population": 3, "reference": 1}[engine]
-    assert run(tmp_path, engine=engine).trained == 6 - had
+def test_a_stopped_run_resumes_with_what_is_missing_and_ends_the_same(finished, tmp_path, monkeypatch):
+    assert run_stopped_at_the_second(tmp_path, monkeypatch, "population") == 3
     assert facts(tmp_path).equals(facts(finished))
     assert (tmp_path / "best_lambda.csv").read_bytes() == (finished / "best_lambda.csv").read_bytes()
 
@@ -92,13 +92,13 @@ def test_workers_of_their_own_give_the_same_numbers(tmp_path):
         assert (two / name).read_bytes() == (inline / name).read_bytes()
 
 
-def test_engines_agree_on_a_whole_study(tmp_path):
-    tables = []
-    for engine in ("population", "reference"):
-        run(tmp_path / engine, engine=engine)
-        tables.append(facts(tmp_path / engine).set_index(["penalty", "lambda", "seed"]).sort_index())
+def test_engines_agree_on_a_whole_study_stopped_or_not(finished, tmp_path, monkeypatch):
+    assert run_stopped_at_the_second(tmp_path, monkeypatch, "reference") == 1
+    key = ["penalty", "lambda", "seed"]
+    here, there = (facts(path).set_index(key).sort_index() for path in (tmp_path, finished))
+    assert set(here["engine"]) == {"reference"}
     for name in ("train_loss", "validation_loss", "test_loss", "penalty_value", "max_gradient_norm"):
-        assert tables[0][name].to_numpy() == pytest.approx(tables[1][name].to_numpy(), rel=1e-4)
+        assert here[name].to_numpy() == pytest.approx(there[name].to_numpy(), rel=1e-4)
 
 
 def test_a_second_run_trains_nothing_and_a_grown_grid_only_what_is_new(tmp_path):
@@ -281,15 +281,15 @@ def test_diverged_networks_are_data_and_drawn(tmp_path):
     assert {path.suffix for path in tmp_path.glob("figures/stability-l2.*")} == {".png", ".svg"}
 
 
-def test_study_json_says_what_ran_where(finished, engine):
+def test_study_json_says_what_ran_where(finished):
     facts = json.loads((finished / "study.json").read_text())
-    assert facts["engine"] == engine
+    assert facts["engine"] == "population"
     assert facts["seeds"] == [0, 1]
     (made,) = facts["runs"]
     assert {"tensorflow", "keras", "keras-tuner", "numpy", "regsearch"} <= set(made["versions"])
     assert (made["trained"], made["tried_again"], made["device"]) == (6, [], "CPU")
     assert made["seconds"] > 0
-    assert made["lowerings"] == ({"w1": ["patches"]} if engine == "population" else {})
+    assert made["lowerings"] == {"w1": ["patches"]}
     assert (finished / "spec.yaml").read_text() == parsed(*TINY).text
 
 

@@ -159,7 +159,7 @@ def test_report_on_what_is_no_results_folder_is_exit_4(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_run_in_order_with_everything_finished_kept(tmp_path, number, code):
-    (tmp_path / "tiny.yaml").write_text(SPEC.replace("seeds: 2", "seeds: 50"))
+    (tmp_path / "tiny.yaml").write_text(edited(("widths: [1, 2]", "widths: [1]"), ("seeds: 2", "seeds: 50")))
     process = subprocess.Popen([sys.executable, "-m", "regsearch", "run", "tiny.yaml", "--workers", "1"], cwd=tmp_path, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
     ledger = tmp_path / "results" / "tiny" / "trials.csv"

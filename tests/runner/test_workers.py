@@ -108,8 +108,9 @@ def test_a_killed_worker_is_replaced_and_its_population_tried_again(tmp_path, mo
 def test_a_network_that_always_kills_its_worker_fails_alone(monkeypatch):
     monkeypatch.setattr("regsearch.runner.work.train", dies)
     with workers.open_pool(1, "CPU", 1) as pool:
-        found = train(pool, jobs(members=2))
-    assert trials(found) == every_trial()
+        smallest = [job for job in jobs(members=2) if job.population.first.architecture.width == 1]
+        found = train(pool, smallest)
+    assert len(trials(found)) == 10
     failed = [record for group in found for record in group if record.trial.status == "failed"]
     assert [record.trial.lam for record in failed] == [0]
     assert all("KilledWorker" in record.error for record in failed)
