@@ -106,7 +106,7 @@ def split_head(paragraphs: Sequence[str]) -> list[tuple[str, str, str]]:
 
 
 def embed(picture: Picture, number: int) -> "Markup":
-    """A picture as the pages show it, the only part of them not escaped here: `svg.slim` escaped every text in it.
+    """A picture as the pages show it, the only part of them not escaped here: Matplotlib escaped every text in it.
 
     Args:
         picture: the figure.
