@@ -49,6 +49,11 @@ class Document(NamedTuple):
         links = re.findall(r"\]\(([^)\s]+)\)", self.prose)
         return [link for link in links if not link.startswith("http")]
 
+    @property
+    def commands(self) -> list[str]:
+        """Every line of its shell blocks, without what is said beside it."""
+        return [line.split("    #")[0].rstrip() for block in self.blocks("sh") for line in block.splitlines()]
+
     def section(self, head: str) -> str:
         """The text from a heading to the next of any kind."""
         return re.split(r"^#", self.text[self.text.index(f"## {head}") + 3 :], maxsplit=1, flags=re.MULTILINE)[0]
@@ -66,18 +71,6 @@ def _read_all() -> dict[str, Document]:
 
 
 DOCUMENTS = _read_all()
-
-
-def list_commands() -> list[str]:
-    """Every line of every shell block, in the documents' order, each once."""
-    return list(
-        dict.fromkeys(
-            line.split("    #")[0].rstrip()
-            for document in DOCUMENTS.values()
-            for block in document.blocks("sh")
-            for line in block.splitlines()
-        )
-    )
 
 
 def find_reason(command: str) -> str | None:

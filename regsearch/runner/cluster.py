@@ -4,6 +4,7 @@ import logging
 import platform
 import socket
 import time
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -110,7 +111,8 @@ def _connect(address: str, security: Security | None) -> Iterator[Client]:
         causes = []
         cause: BaseException | None = error
         while cause is not None:
-            causes.append(str(cause).partition("\n")[0] or type(cause).__name__)
+            if not isinstance(cause, CancelledError):  # an attempt that ran out of time, of which others tell more
+                causes.append(str(cause).partition("\n")[0] or type(cause).__name__)
             cause = cause.__cause__
         raise ClusterError(
             f"--cluster {address}: expected a Dask scheduler that takes us, got: {causes[-1]}. Does it run, is the "

@@ -95,7 +95,7 @@ def test_an_address_that_may_not_be_used_is_refused_before_anything_is_sent(addr
 
 
 def test_a_port_where_nobody_answers_is_one_clear_error(monkeypatch):
-    monkeypatch.setattr(clusters, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(clusters, "CONNECT_SECONDS", 2)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
