@@ -116,17 +116,23 @@ def test_a_network_that_always_kills_its_worker_fails_alone(monkeypatch):
     assert all("KilledWorker" in record.error for record in failed)
 
 
+@pytest.fixture(scope="module")
+def pool():
+    """One worker, for tests that leave it as it was."""
+    with workers.open_pool(1, "CPU", 1) as opened:
+        yield opened
+
+
 def warns(_):
     logging.getLogger("regsearch.ledger.checkpoints").warning("said by a worker")
 
 
 @pytest.mark.slow
-def test_what_a_worker_warns_of_is_heard_here(caplog):
-    with workers.open_pool(1, "CPU", 1) as pool:
-        deadline = time.monotonic() + 60
-        while "said by a worker" not in caplog.text and time.monotonic() < deadline:
-            pool.submit(warns).result()
-            time.sleep(0.1)
+def test_what_a_worker_warns_of_is_heard_here(pool, caplog):
+    deadline = time.monotonic() + 60
+    while "said by a worker" not in caplog.text and time.monotonic() < deadline:
+        pool.submit(warns).result()
+        time.sleep(0.1)
     assert "said by a worker" in caplog.text
 
 
@@ -141,29 +147,27 @@ def find_scheduler(_):
 
 
 @pytest.mark.slow
-def test_no_port_is_open_beyond_this_machine():
+def test_no_port_is_open_beyond_this_machine(pool):
     import psutil
 
-    with workers.open_pool(1, "CPU", 1) as pool:
-        pool.submit(idle).result()
-        here = psutil.Process()
-        listening = [c for process in [here, *here.children(recursive=True)] for c in process.net_connections()
-                     if c.status == psutil.CONN_LISTEN]  # fmt: skip
+    pool.submit(idle).result()
+    here = psutil.Process()
+    listening = [c for process in [here, *here.children(recursive=True)] for c in process.net_connections()
+                 if c.status == psutil.CONN_LISTEN]  # fmt: skip
     assert listening
     assert {connection.laddr.ip for connection in listening} == {"127.0.0.1"}
 
 
 @pytest.mark.slow
-def test_another_user_of_this_machine_cannot_hand_work_to_its_workers():
+def test_another_user_of_this_machine_cannot_hand_work_to_its_workers(pool):
     from distributed import Client
 
-    with workers.open_pool(1, "CPU", 1) as pool:
-        address = pool.submit(find_scheduler).result()
-        assert address.startswith("tls://127.0.0.1:")
-        with pytest.raises(Exception, match="SSL|TLS|certificate|encrypt|reset|closed"):
-            Client(address.replace("tls://", "tcp://"), timeout=2, set_as_default=False)
-        with pytest.raises(Exception, match="SSL|TLS|certificate|encrypt|reset|closed"):
-            Client(address, timeout=2, set_as_default=False)
+    address = pool.submit(find_scheduler).result()
+    assert address.startswith("tls://127.0.0.1:")
+    with pytest.raises(Exception, match="SSL|TLS|certificate|encrypt|reset|closed"):
+        Client(address.replace("tls://", "tcp://"), timeout=2, set_as_default=False)
+    with pytest.raises(Exception, match="SSL|TLS|certificate|encrypt|reset|closed"):
+        Client(address, timeout=2, set_as_default=False)
 
 
 def train_until_unwanted(folder, raise_if_unwanted):
@@ -186,9 +190,8 @@ def wait_for(path):
 
 
 @pytest.mark.slow
-def test_a_worker_ends_what_nobody_waits_for(tmp_path):
-    with workers.open_pool(1, "CPU", 1) as pool:
-        future = pool.submit(train_until_unwanted, tmp_path)
-        wait_for(tmp_path / "started")
-        future.cancel()
-        wait_for(tmp_path / "unwanted")
+def test_a_worker_ends_what_nobody_waits_for(pool, tmp_path):
+    future = pool.submit(train_until_unwanted, tmp_path)
+    wait_for(tmp_path / "started")
+    future.cancel()
+    wait_for(tmp_path / "unwanted")
