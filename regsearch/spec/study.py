@@ -43,12 +43,14 @@ class Spec(Section, json_schema_extra={"oneOf": [{"required": ["architecture"]},
 
     _document: Document | None = None
 
-    def __init__(self, /, **sections: Any) -> None:
+    def __init__(self, /, *others: object, **sections: Any) -> None:
         """A spec from the sections of its file as keywords: mappings, lists, numbers, also NumPy's, and paths.
 
         Raises:
             SpecError: it is not valid; every problem is listed.
         """
+        if others:
+            raise TypeError("expected sections as keywords; Spec.load(path) reads a file and Spec.parse(text) a text")
         try:
             super().__init__(**{key: simplify(value) for key, value in sections.items()})
         except ValidationError as error:

@@ -176,6 +176,11 @@ def test_numpy_numbers_and_paths_are_taken_from_python():
     assert spec.Spec.parse(made.text) == made
 
 
+def test_a_path_in_place_of_keywords_is_told_how_to_read_a_file():
+    with pytest.raises(TypeError, match=r"expected sections as keywords; Spec.load\(path\) reads a file"):
+        spec.Spec("study.yaml")
+
+
 def test_every_mistake_of_a_spec_made_in_python_is_told_at_once_and_where():
     parts = parsed().plain()
     parts["grid"] |= {"lambdas": [0], "sedes": 3}
