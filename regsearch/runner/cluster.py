@@ -4,7 +4,6 @@ import logging
 import platform
 import socket
 import time
-from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -108,14 +107,11 @@ def _connect(address: str, security: Security | None) -> Iterator[Client]:
     try:
         client = Client(address, security=security, timeout=CONNECT_SECONDS, set_as_default=False)
     except Exception as error:  # ssl, asyncio, tornado and Dask raise many kinds here
-        causes = []
-        cause: BaseException | None = error
-        while cause is not None:
-            if not isinstance(cause, CancelledError):  # an attempt that ran out of time, of which others tell more
-                causes.append(str(cause).partition("\n")[0] or type(cause).__name__)
-            cause = cause.__cause__
+        reason, cause = str(error).partition("\n")[0] or type(error).__name__, error.__cause__
+        while cause is not None:  # the deepest tells most, but for an attempt that ran out of time and says nothing
+            reason, cause = str(cause).partition("\n")[0] or reason, cause.__cause__
         raise ClusterError(
-            f"--cluster {address}: expected a Dask scheduler that takes us, got: {causes[-1]}. Does it run, is the "
+            f"--cluster {address}: expected a Dask scheduler that takes us, got: {reason}. Does it run, is the "
             "address right, and do the certificates come from one authority?"
         ) from None
     with client:
