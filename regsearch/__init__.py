@@ -34,7 +34,7 @@ __all__ = [
 ]  # fmt: skip
 __version__ = version("regsearch")
 
-Workers = int | Literal["auto"]
+_Workers = int | Literal["auto"]
 
 
 def __getattr__(name: str) -> Any:
@@ -196,7 +196,7 @@ def run(
     spec: Spec | str | Path,
     folder: str | Path | None = None,
     *,
-    workers: Workers = "auto",
+    workers: _Workers = "auto",
     engine: Literal["population", "reference"] = "population",
     device: Literal["auto", "cpu", "gpu"] = "auto",
     fresh: bool = False,
@@ -234,7 +234,7 @@ def run(
     from regsearch import study
 
     spec, settings = _read_spec(spec), _make_settings(workers, engine, device)
-    outcome = study.run(spec, _find_folder(spec, folder), settings, fresh=fresh, xlsx=xlsx)
+    outcome = study.run(spec, Path(folder or spec.folder), settings, fresh=fresh, xlsx=xlsx)
     if outcome.failed:
         logging.getLogger(__name__).warning("%s", outcome.describe_failures())
     assert outcome.report is not None, "only shards leave the report to others"
@@ -259,7 +259,7 @@ def plan(
     spec: Spec | str | Path,
     folder: str | Path | None = None,
     *,
-    workers: Workers = "auto",
+    workers: _Workers = "auto",
     engine: Literal["population", "reference"] = "population",
     device: Literal["auto", "cpu", "gpu"] = "auto",
 ) -> Plan:
@@ -275,7 +275,7 @@ def plan(
     from regsearch import runner
 
     spec, started = _read_spec(spec), time.perf_counter()
-    return runner.make_plan(spec, _find_folder(spec, folder), _make_settings(workers, engine, device), started)
+    return runner.make_plan(spec, Path(folder or spec.folder), _make_settings(workers, engine, device), started)
 
 
 def _read_spec(spec: Spec | str | Path) -> Spec:
@@ -288,11 +288,7 @@ def _read_spec(spec: Spec | str | Path) -> Spec:
     return spec
 
 
-def _find_folder(spec: Spec, folder: str | Path | None) -> Path:
-    return Path("results") / spec.name if folder is None else Path(folder)
-
-
-def _make_settings(workers: Workers, engine: str, device: str) -> Settings:
+def _make_settings(workers: _Workers, engine: str, device: str) -> Settings:
     from regsearch.runner import Settings
 
     return Settings.of(workers, engine, device)

@@ -91,7 +91,10 @@ def run(
     sizes = grid.measure(spec, facts)
     with runner.open_site(settings) as site:
         if spec.dataset.name == "images":  # TensorFlow reads them, and takes its settings only before that
-            engine.start(site.threads, site.device) if site.trains_here else engine.import_quietly()
+            if site.trains_here:
+                engine.start(site.threads, site.device)
+            else:
+                engine.import_quietly()
         # Workers load it again; but a download, or its failure, belongs before the folder is touched.
         _warn_of_untrained_classes(data.load(spec, progress.download), spec)
         if fresh:

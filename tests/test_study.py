@@ -34,36 +34,49 @@ def finished(tmp_path_factory):
     return path
 
 
-def run_stopped_at_the_second(path, monkeypatch, engine):
-    """Stops at the second population and goes on; gives how many trials there were when it stopped."""
+@pytest.fixture(scope="module")
+def finished_by_reference(tmp_path_factory):
+    path = tmp_path_factory.mktemp("reference") / "results"
+    assert run(path, engine="reference").trained == 6
+    return path
+
+
+@pytest.fixture(params=["population", "reference"])
+def engine(request):
+    return request.param
+
+
+@pytest.fixture
+def ended(request, engine):
+    """A finished study, by each of the engines."""
+    return request.getfixturevalue("finished" if engine == "population" else "finished_by_reference")
+
+
+def stop_at(count, monkeypatch):
+    """The training of so many populations, the last of which never begins."""
     work, seen = runner_work.train, []
 
-    def stop_at_second(spec, job, *asked):
+    def train(spec, job, *asked):
         seen.append(job)
-        if len(seen) == 2:
+        if len(seen) == count:
             raise KeyboardInterrupt
         return work(spec, job, *asked)
 
-    monkeypatch.setattr("regsearch.runner.work.train", stop_at_second)
-    with pytest.raises(KeyboardInterrupt):
-        run(path, engine=engine)
-    had = len(facts(path))
-    assert run(path, engine=engine).trained == 6 - had
-    return had
+    monkeypatch.setattr("regsearch.runner.work.train", train)
 
 
-def test_each_trial_of_the_grid_is_in_the_ledger_exactly_once(finished):
-    table = facts(finished)
+def test_each_trial_of_the_grid_is_in_the_ledger_exactly_once(ended):
+    table = facts(ended)
     assert len(table) == table["trial"].nunique() == 1 * 2 * (1 + 2)
     assert table.groupby("penalty").size().to_dict() == {"l1": 2, "l2": 2, "none": 2}
-    assert len(pd.read_csv(finished / "epochs.csv")) == 6 * 3
+    assert len(pd.read_csv(ended / "epochs.csv")) == 6 * 3
 
 
-def test_the_best_lambda_table_has_a_row_for_each_width_and_penalty(finished):
-    table = pd.read_csv(finished / "best_lambda.csv")
+def test_the_best_lambda_table_has_a_row_for_each_width_and_penalty(ended):
+    table = pd.read_csv(ended / "best_lambda.csv")
     assert list(zip(table["architecture"], table["penalty"], strict=True)) == [("w1", "l1"), ("w1", "l2")]
     assert table["seeds"].tolist() == [2, 2]
-    assert len(pd.read_csv(finished / "response.csv")) == 4
+    assert len(pd.read_csv(ended / "response.csv")) == 4
 
 
 def test_the_same_spec_gives_the_same_numbers(finished, tmp_path):
@@ -73,25 +86,30 @@ def test_the_same_spec_gives_the_same_numbers(finished, tmp_path):
         assert (tmp_path / name).read_bytes() == (finished / name).read_bytes()
 
 
-def test_a_stopped_run_resumes_with_what_is_missing_and_ends_the_same(finished, tmp_path, monkeypatch):
-    assert run_stopped_at_the_second(tmp_path, monkeypatch, "population") == 3
-    assert facts(tmp_path).equals(facts(finished))
-    assert (tmp_path / "best_lambda.csv").read_bytes() == (finished / "best_lambda.csv").read_bytes()
+def test_a_stopped_run_resumes_with_what_is_missing_and_ends_the_same(ended, tmp_path, monkeypatch, engine):
+    had = {"population": 3, "reference": 1}[engine]
+    stop_at(2, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, engine=engine)
+    assert len(facts(tmp_path)) == had
+    assert run(tmp_path, engine=engine).trained == 6 - had
+    assert facts(tmp_path).equals(facts(ended))
+    for name in ("epochs.csv", "response.csv", "best_lambda.csv"):
+        assert (tmp_path / name).read_bytes() == (ended / name).read_bytes()
 
 
-def test_workers_of_their_own_give_the_same_numbers(finished, tmp_path):
-    run(tmp_path, workers=2)
-    here, there = (facts(path).sort_values("trial", ignore_index=True) for path in (tmp_path, finished))
-    assert here.equals(there)
+def test_workers_of_their_own_give_the_same_numbers(tmp_path):
+    for name, workers in (("inline", 0), ("two", 2)):
+        run(tmp_path / name, ("widths: [1]", "widths: [1, 3]"), workers=workers)
+    inline, two = (facts(tmp_path / name).sort_values("trial", ignore_index=True) for name in ("inline", "two"))
+    assert two.equals(inline)
     for name in ("response.csv", "best_lambda.csv"):
-        assert (tmp_path / name).read_bytes() == (finished / name).read_bytes()
+        assert (tmp_path / "two" / name).read_bytes() == (tmp_path / "inline" / name).read_bytes()
 
 
-def test_engines_agree_on_a_whole_study_stopped_or_not(finished, tmp_path, monkeypatch):
-    assert run_stopped_at_the_second(tmp_path, monkeypatch, "reference") == 1
+def test_engines_agree_on_a_whole_study(finished, finished_by_reference):
     key = ["penalty", "lambda", "seed"]
-    here, there = (facts(path).set_index(key).sort_index() for path in (tmp_path, finished))
-    assert set(here["engine"]) == {"reference"}
+    here, there = (facts(path).set_index(key).sort_index() for path in (finished, finished_by_reference))
     for name in ("train_loss", "validation_loss", "test_loss", "penalty_value", "max_gradient_norm"):
         assert here[name].to_numpy() == pytest.approx(there[name].to_numpy(), rel=1e-4)
 
@@ -157,15 +175,7 @@ def test_a_round_in_which_only_one_network_grows_has_jobs_of_that_one_alone():
 
 
 def test_a_study_stopped_while_it_grows_ends_the_same(grown, tmp_path, monkeypatch):
-    work, seen = runner_work.train, []
-
-    def stop_at_the_twentieth(spec, job, *asked):
-        seen.append(job)
-        if len(seen) == 20:
-            raise KeyboardInterrupt
-        return work(spec, job, *asked)
-
-    monkeypatch.setattr("regsearch.runner.work.train", stop_at_the_twentieth)
+    stop_at(20, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         study.run(parsed_text(PLANTED), tmp_path, study.Settings())
     had = facts(tmp_path)
@@ -189,10 +199,10 @@ def test_every_table_has_its_columns_and_planted_data_a_calibration(grown):
     assert pd.read_csv(grown / "trials.csv")["test_accuracy"].isna().all()
 
 
-def test_another_study_in_the_folder_is_refused_with_what_differs(finished):
-    before = {path: path.read_bytes() for path in finished.iterdir() if path.suffix in (".csv", ".yaml", ".json")}
+def test_another_study_in_the_folder_is_refused_with_what_differs(ended, engine):
+    before = {path: path.read_bytes() for path in ended.iterdir() if path.suffix in (".csv", ".yaml", ".json")}
     with pytest.raises(ResultsError, match=r"(?s)what differs:.*epochs: 2 there, 3 here.*--out"):
-        run(finished, ("epochs: 2", "epochs: 3"))
+        run(ended, ("epochs: 2", "epochs: 3"), engine=engine)
     assert before == {path: path.read_bytes() for path in before}
 
 
@@ -276,16 +286,16 @@ def test_diverged_networks_are_data_and_drawn(tmp_path):
     assert {path.suffix for path in tmp_path.glob("figures/stability-l2.*")} == {".png", ".svg"}
 
 
-def test_study_json_says_what_ran_where(finished):
-    facts = json.loads((finished / "study.json").read_text())
-    assert facts["engine"] == "population"
+def test_study_json_says_what_ran_where(ended, engine):
+    facts = json.loads((ended / "study.json").read_text())
+    assert facts["engine"] == engine
     assert facts["seeds"] == [0, 1]
     (made,) = facts["runs"]
     assert {"tensorflow", "keras", "keras-tuner", "numpy", "regsearch"} <= set(made["versions"])
     assert (made["trained"], made["tried_again"], made["device"]) == (6, [], "CPU")
     assert made["seconds"] > 0
-    assert made["lowerings"] == {"w1": ["patches"]}
-    assert (finished / "spec.yaml").read_text() == parsed(*TINY).text
+    assert made["lowerings"] == ({"w1": ["patches"]} if engine == "population" else {})
+    assert (ended / "spec.yaml").read_text() == parsed(*TINY).text
 
 
 def test_a_run_that_trains_nothing_leaves_the_record_of_those_that_did(tmp_path):

@@ -89,7 +89,7 @@ def plan(
     spec = Spec.load(path)
     from regsearch import runner
 
-    folder, settings = out or Path("results") / spec.name, make_settings()
+    folder, settings = out or spec.folder, make_settings()
     planned = runner.make_plan(spec, folder, settings, started, signals)
     if as_json:
         named = {"spec": str(path), "name": spec.name, "dataset": spec.dataset.name, "results": str(folder)}
@@ -129,7 +129,7 @@ def run(
 
     if quiet:
         show_warnings(quiet)
-    folder, progress = out or Path("results") / spec.name, make_reporter(quiet)
+    folder, progress = out or spec.folder, make_reporter(quiet)
     try:
         outcome = study.run(spec, folder, make_settings(), progress, signals, fresh=fresh, xlsx=xlsx)
     finally:
@@ -163,7 +163,7 @@ def slurm(path: Path, out: Path | None, shards: int | None, workers: int | None)
     from regsearch import data, runner
 
     kind: Literal["array", "workers"] = "workers" if workers else "array"
-    folder, count = out or Path("results") / spec.name, workers or shards or 8
+    folder, count = out or spec.folder, workers or shards or 8
     click.echo(runner.write_script(spec, data.describe(spec), path, folder, kind, count), nl=False)
 
 

@@ -99,7 +99,7 @@ def _keep_dask_silent() -> Iterator[None]:
 
 @contextmanager
 def _keep_environment() -> Iterator[None]:
-    """Takes back what a nanny sets in this process's environment for the worker it is about to start."""
+    """Takes back what Dask sets in this process's environment for the workers that it is about to start."""
     before = dict(os.environ)
     try:
         yield

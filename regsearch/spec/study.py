@@ -97,6 +97,11 @@ class Spec(Section, json_schema_extra={"oneOf": [{"required": ["architecture"]},
         """The file as it was read, or the YAML text of a spec that was not read from one."""
         return self._document.text if self._document else dump(self.plain())
 
+    @property
+    def folder(self) -> Path:
+        """Where its results go unless another folder is named."""
+        return Path("results") / self.name
+
     def learning_rates(self) -> tuple[float, ...]:
         """The grid's learning rates, or the optimizer's own."""
         return self.grid.learning_rates or (self.training.optimizer.learning_rate,)

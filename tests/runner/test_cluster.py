@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 import time
+from asyncio import CancelledError
+from itertools import pairwise
 
 import pandas as pd
 import pytest
@@ -92,6 +94,29 @@ def test_an_address_that_may_not_be_used_is_refused_before_anything_is_sent(addr
     monkeypatch.setattr(clusters, "_connect", lambda *_: pytest.fail("it connected"))
     with pytest.raises(ClusterError, match=message):
         connect(address)
+
+
+@pytest.mark.parametrize(
+    ("causes", "said"),
+    [
+        (
+            [OSError("Timed out trying to connect"), ConnectionRefusedError("Connection refused")],
+            "Connection refused",
+        ),
+        ([OSError("Timed out trying to connect"), TimeoutError(), CancelledError()], "Timed out trying to connect"),
+        ([OSError()], "OSError"),
+    ],
+)
+def test_of_a_connection_that_fails_the_deepest_reason_in_words_is_said(causes, said, monkeypatch):
+    for error, cause in pairwise(causes):
+        error.__cause__ = cause
+
+    def fail(*_, **__):
+        raise causes[0]
+
+    monkeypatch.setattr(clusters, "Client", fail)
+    with pytest.raises(ClusterError, match=f"expected a Dask scheduler that takes us, got: {said}\\."):
+        connect("tcp://127.0.0.1:1")
 
 
 def test_a_port_where_nobody_answers_is_one_clear_error(monkeypatch):

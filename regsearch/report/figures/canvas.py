@@ -58,7 +58,7 @@ class Drawing(Figure):
     """A figure that a notebook shows also where `matplotlib.pyplot` was never imported."""
 
     def _repr_png_(self) -> bytes:
-        return save(self)["png"]
+        return _write(self, "png")
 
 
 def make_figure(
@@ -79,12 +79,13 @@ def make_figure(
 
 def save(drawn: Figure) -> dict[str, bytes]:
     """The figure as SVG and PNG, the same bytes each time with the same libraries."""
-    files = {}
-    for kind in ("svg", "png"):
-        buffer = io.BytesIO()
-        drawn.savefig(buffer, format=kind, dpi=_DPI, metadata={"Date": None} if kind == "svg" else {"Software": None})
-        files[kind] = buffer.getvalue()
-    return files | {"svg": slim(files["svg"])}
+    return {"svg": slim(_write(drawn, "svg")), "png": _write(drawn, "png")}
+
+
+def _write(drawn: Figure, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    drawn.savefig(buffer, format=kind, dpi=_DPI, metadata={"Date": None} if kind == "svg" else {"Software": None})
+    return buffer.getvalue()
 
 
 def place_lambdas(lambdas: Floats) -> Floats:
