@@ -7,6 +7,7 @@ import time
 from concurrent.futures import Future
 from pathlib import Path
 
+import dask
 import pytest
 from conftest import parsed
 
@@ -97,7 +98,8 @@ def test_a_killed_worker_is_replaced_and_its_population_tried_again(tmp_path, mo
     from functools import partial
 
     monkeypatch.setattr("regsearch.runner.work.train", partial(dies_once, marker=Path(tmp_path / "died")))
-    with workers.open_pool(1, "CPU", 1) as pool:
+    impatient = dask.config.set({"distributed.deploy.lost-worker-timeout": "1 ms"})  # it would give the worker up
+    with impatient, workers.open_pool(1, "CPU", 1) as pool:
         found = train(pool, jobs())
     assert (tmp_path / "died").exists()
     assert trials(found) == every_trial()
