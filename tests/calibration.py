@@ -68,8 +68,8 @@ def study(rng, widths, exponent, kind):
         losses = np.hstack([np.full((SEEDS, 1), gain), np.minimum(bowl(np.log(lambdas[1:]) - own), 3.0)])
         losses += 1 + LEVEL * rng.normal(size=(SEEDS, 1)) + NOISE * rng.normal(size=losses.shape)
         architecture, setting = Architecture(f"w{index}", None, round(count), round(count)), Setting("l2", 0.1, 100)
-        scores, diverged = dict.fromkeys(SCORES, losses), np.zeros(losses.shape, bool)
-        curves.append(Curve(architecture, setting, lambdas, np.arange(SEEDS), scores, diverged))
+        scores, no = dict.fromkeys(SCORES, losses), np.zeros(losses.shape, bool)
+        curves.append(Curve(architecture, setting, lambdas, np.arange(SEEDS), scores, diverged=no, collapsed=no))
     return curves, np.array(bottoms)
 
 

@@ -22,6 +22,7 @@ def make_trials(loss, lambdas=LAMBDAS, seeds=5, noise=0.0, level=0.5, zero=2.0, 
                     "penalty": penalty if lam else "none", "lambda": lam, "learning_rate": 0.1, "train_size": 50,
                     "seed": seed, "status": "diverged" if np.isnan(value) else "completed",
                     "validation_loss": value, "validation_accuracy": 0.5, "test_loss": value + 1, "test_accuracy": 0.4,
+                    "train_loss": value, "guessing_loss": np.nan,
                 }
             )  # fmt: skip
     return pd.DataFrame(rows)

@@ -16,8 +16,12 @@ ARCHITECTURE = ["architecture", "width", "trainable_weights", "penalised_weights
 SCORES = ["validation_loss", "validation_accuracy", "test_loss", "test_accuracy"]
 RESPONSE = [
     *ARCHITECTURE, "penalty", "lambda", "learning_rate", "train_size", "seeds", "diverged_share",
-    *(name + end for name in SCORES for end in ("", "_se")),
+    *(name + end for name in SCORES for end in ("", "_se")), "collapsed_share",
 ]  # fmt: skip
+COLLAPSED = 0.98
+"""The share of the loss of guessing from which a network's validation loss says that it has learnt nothing."""
+UNLEARNT = 0.9
+"""The same of its training loss, which tells it from a network that has learnt its training images by heart."""
 
 
 class Architecture(NamedTuple):
@@ -38,6 +42,7 @@ class Curve:
         seeds: (seeds,).
         scores: each of SCORES as (seeds, lambdas); NaN where a network diverged or is not trained yet.
         diverged: (seeds, lambdas).
+        collapsed: (seeds, lambdas); the networks that trained to the end and answer no better than a guess.
     """
 
     architecture: Architecture
@@ -46,6 +51,7 @@ class Curve:
     seeds: NDArray[np.int64]
     scores: dict[str, NDArray[np.float64]]
     diverged: NDArray[np.bool_]
+    collapsed: NDArray[np.bool_]
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -76,8 +82,8 @@ def make_curves(trials: pd.DataFrame) -> Iterator[Curve]:
     Args:
         trials: rows of the ledger; failed ones are left out.
     """
-    read = [*ARCHITECTURE, *SETTING, "lambda", "seed", "status", *SCORES]
-    rows = share_zero(trials.loc[trials["status"] != "failed", read])
+    read = [*ARCHITECTURE, *SETTING, "lambda", "seed", "status", "collapsed", *SCORES]
+    rows = share_zero(trials.assign(collapsed=find_collapsed(trials)).loc[trials["status"] != "failed", read])
     order = ["trainable_weights", "architecture", "learning_rate", "train_size", "penalty"]
     for _, group in rows.groupby(order, sort=True):
         lambdas = np.sort(group["lambda"].unique()).astype(float)
@@ -87,16 +93,25 @@ def make_curves(trials: pd.DataFrame) -> Iterator[Curve]:
         for name in SCORES:
             scores[name] = np.full((len(seeds), len(lambdas)), np.nan)
             scores[name][places] = group[name].to_numpy(dtype=float, na_value=np.nan)
-        diverged = np.zeros((len(seeds), len(lambdas)), dtype=bool)
+        diverged, collapsed = np.zeros((2, len(seeds), len(lambdas)), dtype=bool)
         diverged[places] = (group["status"] == "diverged").to_numpy()
-        first = group.iloc[0]
-        yield Curve(Architecture(*first[ARCHITECTURE]), Setting(*first[SETTING]), lambdas, seeds, scores, diverged)
+        collapsed[places] = group["collapsed"].to_numpy()
+        architecture, setting = Architecture(*group.iloc[0][ARCHITECTURE]), Setting(*group.iloc[0][SETTING])
+        yield Curve(architecture, setting, lambdas, seeds, scores, diverged, collapsed)
+
+
+def find_collapsed(trials: pd.DataFrame) -> "pd.Series[bool]":
+    """Which trials collapsed: they trained to the end, and their losses are those of a guess; unknown ones did not."""
+    guessing = trials["guessing_loss"].where(trials["guessing_loss"] > 0)  # of one label alone a guess is right
+    losses = trials[["validation_loss", "train_loss"]].div(guessing, axis=0)
+    return (losses["validation_loss"] >= COLLAPSED) & (losses["train_loss"] >= UNLEARNT)
 
 
 def average_response(curves: list[Curve]) -> pd.DataFrame:
     """The table of `response`: one row an architecture, penalty, lambda, learning rate and training-set size.
 
-    The columns `<score>` are means over the seeds that did not diverge; `seeds` counts those that ran.
+    The columns `<score>` are means over the seeds that did not diverge; `seeds` counts those that ran, of which
+    `diverged_share` and `collapsed_share` are shares.
     The columns `<score>_se` are standard errors after each seed's own level is taken out (`paired_errors`).
     """
     rows = []
@@ -104,7 +119,8 @@ def average_response(curves: list[Curve]) -> pd.DataFrame:
         errors = {name: paired_errors(curve.scores[name]) for name in SCORES}
         for index, lam in enumerate(curve.lambdas):
             row = {**curve.columns, "lambda": lam, "seeds": int(curve.trained[:, index].sum())}
-            row["diverged_share"] = curve.diverged[:, index].sum() / max(1, row["seeds"])
+            for name in ("diverged", "collapsed"):
+                row[f"{name}_share"] = getattr(curve, name)[:, index].sum() / max(1, row["seeds"])
             for name in SCORES:
                 values = curve.scores[name][:, index]
                 values = values[~np.isnan(values)]

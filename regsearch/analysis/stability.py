@@ -16,9 +16,8 @@ COLUMNS = [
 ]  # fmt: skip
 ENOUGH = 3.0
 """Time constants of a penalty's decay after which it has acted: e⁻³ is 5 % left."""
-
-COLLAPSED = 0.98
-"""The share of the loss of guessing from which a network has learnt nothing."""
+MOSTLY = 0.5
+"""The share of the seeds from which on a lambda is said to make networks collapse."""
 
 
 def measure_stability(
@@ -26,7 +25,6 @@ def measure_stability(
     optimizer: OptimizerBase,
     steps: Mapping[int, float],
     penalties: Iterable[PenaltyBase],
-    chance: float | None,
     factors: tuple[float, float] = (1.0, 1.0),
 ) -> pd.DataFrame:
     """One row an architecture, penalty, learning rate and training-set size.
@@ -35,15 +33,14 @@ def measure_stability(
     largest that none did; either is empty where there is none. `predicted_limit` is `find_limit` for a data loss
     without curvature, so that the true one is a little lower. Below `under_trained_below` the training is too
     short for the penalty to act (`find_slowest`): the length of training itself is then what regularises.
-    `smallest_collapsed` is the smallest lambda above the best whose mean validation loss is that of guessing
-    (to 2 %) or worse; below the best a loss as high is overfitting.
+    `smallest_collapsed` is the smallest lambda above 0 that half of the seeds or more collapsed with
+    (`curves.find_collapsed`).
 
     Args:
         curves: of one study.
         optimizer: its settings; learning rates are the curves' own.
         steps: training steps, by training-set size; NaN where they are not known.
         penalties: those of the curves.
-        chance: the loss of guessing, ln(classes); None where there are no classes.
         factors: the largest and the mean of what a schedule multiplies the learning rate with: the largest rate
             is the least stable, and the mean is how fast a penalty acts.
     """
@@ -54,6 +51,7 @@ def measure_stability(
         shares = by_name[penalty].coefficients(curve.architecture.penalised_weights)
         diverged, ran = curve.diverged.any(axis=0), curve.trained.any(axis=0)
         above, zero = curve.lambdas > 0, ran & (curve.lambdas == 0)
+        collapsed = curve.collapsed.sum(axis=0) / np.maximum(1, curve.trained.sum(axis=0))
         at_zero = curve.diverged[:, zero].sum() / curve.trained[:, zero].sum() if zero.any() else np.nan
         row = {
             "smallest_diverged": _first(curve.lambdas[above & diverged]),
@@ -61,7 +59,7 @@ def measure_stability(
             "predicted_limit": find_limit(optimizer, rate * factors[0], shares),
             "under_trained_below": find_slowest(optimizer, rate * factors[1], shares, steps[size]),
             "diverged_share_at_zero": at_zero,
-            "smallest_collapsed": np.nan if chance is None else _find_collapse(curve, chance),
+            "smallest_collapsed": _first(curve.lambdas[above & ran & (collapsed >= MOSTLY)]),
         }
         rows.append({**curve.columns, **row})
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -127,13 +125,6 @@ def find_divergence(stability: pd.DataFrame) -> Divergence | None:
         return None
     first = stability[stability["smallest_diverged"] == smallest]
     return Divergence(float(smallest), first["architecture"].tolist(), float(first["predicted_limit"].min()))
-
-
-def _find_collapse(curve: Curve, chance: float) -> float:
-    losses = pd.DataFrame(curve.scores["validation_loss"]).mean().to_numpy()
-    known = (curve.lambdas > 0) & np.isfinite(losses)
-    best = curve.lambdas[known][losses[known].argmin()] if known.any() else np.inf
-    return _first(curve.lambdas[np.greater_equal(losses, COLLAPSED * chance) & (curve.lambdas > best)])
 
 
 def _first(values: NDArray[np.float64]) -> float:

@@ -15,14 +15,13 @@ from regsearch.analysis.transfer import measure_transfer
 from regsearch.spec import Planted, Spec
 
 
-def analyse(trials: pd.DataFrame, epochs: pd.DataFrame, spec: Spec, chance: float | None) -> Tables:
+def analyse(trials: pd.DataFrame, epochs: pd.DataFrame, spec: Spec) -> Tables:
     """Every table of a study.
 
     Args:
         trials: rows of the ledger.
         epochs: rows of `epochs.csv`; of these the starts, epoch 0, are enough.
         spec: the study's.
-        chance: the loss of guessing, ln(classes); None where there are no classes, or it is not known.
     """
     curves = list(make_curves(trials))
     best = find_best_lambdas(curves)
@@ -34,7 +33,7 @@ def analyse(trials: pd.DataFrame, epochs: pd.DataFrame, spec: Spec, chance: floa
         best_lambda=best,
         scaling=fit_scaling(best),
         transfer=measure_transfer(curves),
-        stability=measure_stability(curves, training.optimizer, steps, penalties, chance, factors),
+        stability=measure_stability(curves, training.optimizer, steps, penalties, factors),
         mechanism=measure_mechanism(trials, epochs, best, penalties),
         response=average_response(curves),
         calibration=calibrate(trials, dataset.exponent, dataset.draws) if isinstance(dataset, Planted) else None,

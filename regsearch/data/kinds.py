@@ -77,6 +77,18 @@ class Split:
     outputs: int
     loss: Loss = "cross_entropy"
 
+    @property
+    def guessing_loss(self) -> float:
+        """The validation loss of the best constant answer.
+
+        That is the entropy of the labels' shares in nats or, of targets that are numbers, their variance.
+        """
+        answers = self.validation[1]
+        if self.loss == "squared_error":
+            return float(answers.var(axis=0, dtype=np.float64).mean())
+        shares = np.unique(answers, return_counts=True)[1] / len(answers)
+        return float(-(shares * np.log(shares)).sum())
+
 
 @dataclass(eq=False)
 class UnusableError(Exception):

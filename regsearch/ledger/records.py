@@ -54,7 +54,7 @@ class Trial:
     """One row of the ledger, `trials.csv`: one trained network.
 
     Losses and accuracies are those of the last epoch, or of the one whose weights early stopping restored; a
-    network that diverged has none.
+    network that diverged has none. `guessing_loss` is the validation loss of the best constant answer.
     """
 
     trial: str
@@ -82,6 +82,7 @@ class Trial:
     diverged_epoch: int | None = None
     engine: str = ""
     seconds: float | None = None
+    guessing_loss: float | None = None
 
     @classmethod
     def of(cls, cell: Cell, counts: Counts | None, status: Status, **facts: Any) -> Self:

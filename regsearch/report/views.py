@@ -67,14 +67,10 @@ class Snapshot:
         return (self.folder / PAGE).exists()
 
     @property
-    def chance(self) -> float | None:
-        """The loss of guessing; None where there are no classes, or it is not known."""
-        return math.log(self.study.classes) if self.study.classes else None
-
-    @property
     def loss(self) -> str:
         """What the loss is, for axes."""
-        return "cross-entropy, nats" if self.tables.calibration is None else "mean squared error"
+        labelled = self.trials["validation_accuracy"].notna().any()  # there is none of targets that are numbers
+        return "cross-entropy, nats" if labelled else "mean squared error"
 
     @property
     def summary(self) -> str:
@@ -85,7 +81,10 @@ class Snapshot:
     def tables(self) -> Tables:
         """What the analyses say."""
         starts = ledger.read_epochs(self.folder, starts_only=True)
-        return analyse(self.trials, starts, self.spec, self.chance)
+        # Ledgers of older versions lack the loss of guessing, which with classes of one size is this.
+        evenly = math.log(self.study.classes or math.nan)
+        trials = self.trials.assign(guessing_loss=self.trials["guessing_loss"].fillna(evenly))
+        return analyse(trials, starts, self.spec)
 
     @cached_property
     def verdict(self) -> list[str]:
@@ -111,7 +110,7 @@ class Snapshot:
 
     def draw(self, kind: str, **wanted: Any) -> "Figure":
         """The one figure of a kind; see `draw_one`."""
-        return draw_one(self.tables, self.chance, self.loss, kind, wanted)
+        return draw_one(self.tables, self.loss, kind, wanted)
 
     def render(self) -> str:
         """What a notebook shows of it, as HTML."""
@@ -152,7 +151,7 @@ def write(snapshot: Snapshot, xlsx: bool = False) -> Snapshot:
     folder, tables = snapshot.folder, snapshot.tables.by_name()
     for name, table in tables.items():
         write_csv(folder / f"{name}.csv", table)
-    pictures = list(gallery(snapshot.tables, snapshot.chance, snapshot.loss))
+    pictures = list(gallery(snapshot.tables, snapshot.loss))
     write_figures(folder / FIGURES, pictures, [kind.name for kind in KINDS])
     spec, facts = snapshot.spec, snapshot.study.facts
     page = render_study(spec.name, snapshot.verdict, snapshot.doubts, pictures, tables, facts, spec.text)

@@ -32,11 +32,14 @@ def train(spec: Spec, job: Job, raise_if_stopped: Callable[[], None] = lambda: N
         images = _load(spec, job.content)
         split = data.split(images, spec.dataset, first.train_size, first.seed, first.architecture.width)
         try:
-            return engine.train(job, split, spec.training, raise_if_stopped)
+            records = engine.train(job, split, spec.training, raise_if_stopped)
         except Exception as error:
             if faults.wants_memory(error):
                 engine.forget()
             raise
+        for record in records:
+            record.trial.guessing_loss = split.guessing_loss
+        return records
 
 
 def _load(spec: Spec, content: str) -> Images | None:

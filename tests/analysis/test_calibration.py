@@ -63,6 +63,8 @@ def trials(exponent, seeds=6, noise=0.02):
                     "validation_accuracy": 0.1,
                     "test_loss": loss,
                     "test_accuracy": 0.1,
+                    "train_loss": loss,
+                    "guessing_loss": np.nan,
                 }
                 setting = {"learning_rate": 0.1, "train_size": 50, "seed": seed, "status": "completed"}
                 rows.append({**where, **setting, **scores})

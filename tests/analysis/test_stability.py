@@ -71,9 +71,9 @@ def test_below_slowest_a_penalty_leaves_more_than_a_twentieth_of_a_weight():
     assert np.isnan(find_slowest(Adam(), 0.01, L2, 500))
 
 
-def curve(losses, lambdas=(0.0, 0.1, 1.0, 10.0)):
+def curve(losses, lambdas=(0.0, 0.1, 1.0, 10.0), guessing=2.0):
     losses = np.array(losses, float)
-    diverged = np.isinf(losses)
+    diverged, collapsed = np.isinf(losses), np.isfinite(losses) & (losses >= guessing)
     scores = {"validation_loss": np.where(diverged, np.nan, losses)}
     return Curve(
         Architecture("w2", 2, 9, 8),
@@ -82,11 +82,12 @@ def curve(losses, lambdas=(0.0, 0.1, 1.0, 10.0)):
         np.arange(len(losses)),
         scores,
         diverged,
+        collapsed,
     )
 
 
-def table(losses, chance=2.0):
-    ((_, row),) = measure_stability([curve(losses)], SGD(), {50: 100}, [penalties.L2()], chance).iterrows()
+def table(losses):
+    ((_, row),) = measure_stability([curve(losses)], SGD(), {50: 100}, [penalties.L2()]).iterrows()
     return row
 
 
@@ -96,18 +97,18 @@ def test_the_table_says_what_was_seen_to_diverge_and_to_collapse():
     assert seen["predicted_limit"] == 10
     assert seen["under_trained_below"] == pytest.approx(3 / (2 * 0.1 * 100))
     assert seen["diverged_share_at_zero"] == 0
-    overfitted = table([[3.0, 2.5, 0.5, 1.0]])
-    assert np.isnan(overfitted["smallest_collapsed"])
+    assert table([[1, 0.5, 1.9, 2.0], [1, 0.5, 2.0, 2.0], [1, 0.5, 1.9, 2.0]])["smallest_collapsed"] == 10
+    assert table([[1, 0.5, 1.9, 2.0], [1, 0.5, 2.0, 2.0]])["smallest_collapsed"] == 1
+    assert np.isnan(table([[2.0, 0.5, 1.0, 1.0]])["smallest_collapsed"])  # lambda 0 is not what it collapses from
     calm = table([[1, 0.5, 0.6, 0.7]])
     assert calm[["smallest_diverged", "smallest_collapsed"]].isna().all()
     assert table([[np.inf, np.inf, np.inf, np.inf], [1, 1, 1, 1]])["diverged_share_at_zero"] == 0.5
-    assert np.isnan(table([[1, 0.5, 2.0, 3.0]], chance=None)["smallest_collapsed"])
 
 
 def test_a_mean_allows_a_lambda_as_much_larger_as_there_are_weights_and_the_largest_rate_counts():
     calm = curve([[1, 0.5, 0.6, 0.7]])
     mean = replace(calm, setting=calm.setting._replace(penalty="l2_mean"))
-    both = measure_stability([calm, mean], SGD(), {50: 100}, [penalties.L2(), penalties.L2Mean()], 2.0, (2.0, 0.5))
+    both = measure_stability([calm, mean], SGD(), {50: 100}, [penalties.L2(), penalties.L2Mean()], (2.0, 0.5))
     assert both["predicted_limit"].tolist() == pytest.approx([10 / 2, 8 * 10 / 2])
     assert both["under_trained_below"].tolist() == pytest.approx([3 / 10, 8 * 3 / 10])
 

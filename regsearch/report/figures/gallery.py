@@ -60,24 +60,22 @@ class Sketch(NamedTuple):
     points: Any
 
 
-def gallery(tables: Tables, chance: float | None, loss: str) -> Iterator[Picture]:
+def gallery(tables: Tables, loss: str) -> Iterator[Picture]:
     """A set of figures for each penalty, learning rate and training-set size, by kind.
 
     Args:
         tables: of the study.
-        chance: the loss of guessing; None where it is not known or there are no classes.
         loss: what the loss is, for its axes.
     """
-    for sketch in _sketch(tables, chance, loss):
+    for sketch in _sketch(tables, loss):
         yield from draw_picture(sketch.kind, sketch.draw, sketch.points, sketch.name)
 
 
-def draw_one(tables: Tables, chance: float | None, loss: str, kind: str, wanted: dict[str, Any]) -> "Figure":
+def draw_one(tables: Tables, loss: str, kind: str, wanted: dict[str, Any]) -> "Figure":
     """The one figure of a kind.
 
     Args:
         tables: see `gallery`.
-        chance: likewise.
         loss: likewise.
         kind: the name of the kind.
         wanted: its penalty, learning rate and training-set size, those that are not None.
@@ -91,7 +89,7 @@ def draw_one(tables: Tables, chance: float | None, loss: str, kind: str, wanted:
     if kind not in kinds:
         raise ValueError(f"kind: expected one of {', '.join(kinds)}, got {kind!r}")
     named = {name: value for name, value in wanted.items() if value is not None}
-    sketches = [sketch for sketch in _sketch(tables, chance, loss) if sketch.kind == kind]
+    sketches = [sketch for sketch in _sketch(tables, loss) if sketch.kind == kind]
     chosen = [sketch for sketch in sketches if named.items() <= sketch.setting._asdict().items()]
     if len(chosen) != 1:
         got = f"{len(chosen)} figures" if chosen else "none"
@@ -109,7 +107,7 @@ def draw_one(tables: Tables, chance: float | None, loss: str, kind: str, wanted:
     return figure
 
 
-def _sketch(tables: Tables, chance: float | None, loss: str) -> Iterator[Sketch]:
+def _sketch(tables: Tables, loss: str) -> Iterator[Sketch]:
     """Every figure of a study, not drawn yet."""
     from regsearch.report.figures import best_against_weights as best  # fmt: skip
     from regsearch.report.figures import penalty_share, regret_map, response_curves, stability_map
@@ -120,7 +118,7 @@ def _sketch(tables: Tables, chance: float | None, loss: str) -> Iterator[Sketch]
             (best.draw, best.find_points(rows.best_lambda, rows.scaling)),
             (response_curves.draw, response_curves.find_points(rows.response, rows.best_lambda, loss)),
             (regret_map.draw, regret_map.find_points(rows.transfer)),
-            (stability_map.draw, stability_map.find_points(rows.response, rows.stability, chance)),
+            (stability_map.draw, stability_map.find_points(rows.response, rows.stability)),
             (penalty_share.draw, penalty_share.find_points(rows.mechanism)),
         ]
         for kind, (draw, points) in zip(KINDS, figures, strict=True):

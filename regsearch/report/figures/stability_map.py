@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from regsearch.analysis import COLLAPSED, find_divergence
+from regsearch.analysis import MOSTLY, find_divergence
 from regsearch.report.figures.canvas import make_figure, place_lambdas, set_lambda_axis
 from regsearch.report.figures.palette import BLACK, BLUE, GREY, ORANGE, PINK, RED
 
@@ -17,9 +17,6 @@ STATES: dict[str, dict[str, Any]] = {
     "some": {"marker": "P", "color": PINK, "label": "some seeds diverged"},
     "diverged": {"marker": "x", "color": RED, "markeredgewidth": 2.2, "label": "diverged"},
 }
-LEARNT = 0.1
-"""The share of the way from guessing to all right that a collapsed network is short of in accuracy."""
-
 FEWEST = 4
 """Of so many networks a map is as high at least: the words along its axis have to end below its title."""
 
@@ -42,7 +39,7 @@ class Points(NamedTuple):
     title: str
 
 
-def find_points(response: pd.DataFrame, stability: pd.DataFrame, chance: float | None) -> Points | None:
+def find_points(response: pd.DataFrame, stability: pd.DataFrame) -> Points | None:
     """The map of one penalty, learning rate and training-set size; None where there is nothing to show.
 
     Something to show is a network that diverged or collapsed, or a predicted limit inside the grid.
@@ -50,13 +47,12 @@ def find_points(response: pd.DataFrame, stability: pd.DataFrame, chance: float |
     Args:
         response: rows of the table of `response`.
         stability: rows of the table of `stability`.
-        chance: the loss of guessing; None where there are no classes, or it is not known.
     """
     networks = stability.sort_values(["trainable_weights", "architecture"], kind="stable")
     cells = response[response["architecture"].isin(networks["architecture"])]
     if cells.empty:
         return None
-    cells = cells.assign(state=[_state(row, chance) for row in cells.to_dict("records")])
+    cells = cells.assign(state=[_state(row) for row in cells.to_dict("records")])
     largest, smallest = cells["lambda"].max(), cells.loc[cells["lambda"] > 0, "lambda"].min()
     limits, short = networks["predicted_limit"], networks["under_trained_below"]
     if (cells["state"] == "stable").all() and not (limits <= largest).any():
@@ -68,25 +64,21 @@ def find_points(response: pd.DataFrame, stability: pd.DataFrame, chance: float |
     return Points(cells, networks, _title(cells, stability))
 
 
-def _state(row: dict[Any, Any], chance: float | None) -> str:
+def _state(row: dict[Any, Any]) -> str:
     if row["diverged_share"] > 0:
         return "diverged" if row["diverged_share"] >= 1 else "some"
-    if chance is None or row["lambda"] == 0 or not row["validation_loss"] >= COLLAPSED * chance:
-        return "stable"
-    guessing = math.exp(-chance)
-    # A network that fits its training images too closely has as high a loss, but is right more often.
-    return "collapsed" if row["validation_accuracy"] < guessing + LEARNT * (1 - guessing) else "stable"
+    return "collapsed" if row["collapsed_share"] >= MOSTLY else "stable"
 
 
 def _title(cells: pd.DataFrame, stability: pd.DataFrame) -> str:
-    collapsed = cells.loc[cells["state"] == "collapsed", "lambda"]
+    collapsed = stability["smallest_collapsed"].min()
     title = "nothing diverged"
     if divergence := find_divergence(stability):
         theory = f" (theory: {divergence.theory})" if divergence.theory else ""
         title = f"training diverged from lambda {divergence.lam:.3g} on{theory}"
     elif cells["state"].isin(["some", "diverged"]).any():
         title = "training diverged at lambda 0"
-    return title + (f"; networks collapsed to guessing from {collapsed.min():.2g} on" if len(collapsed) else "")
+    return title + ("" if math.isnan(collapsed) else f"; networks collapsed to guessing from {collapsed:.2g} on")
 
 
 def draw(points: Points, title: str) -> Figure:
