@@ -2,6 +2,7 @@
 
 GOOD = {
     "as it is": [],
+    "tabs where none indents": [("widths: [1, 2]", "widths: [1, 2]\t# widths\n\t# and more\n\t\n"), ("test: 50", "test:\t50 \t"), ("seeds: 2", "seeds: [1,\t2]\t")],
     "compact layers": [("- Flatten", "- {Flatten: }"), ("[l1, l2]", "[{l1: }, l2: {}]")],
     "sizes": [("filters: width", "filters: width * 3"), ("units: classes", 'units: "classes"')],
     "kernel of two": [("kernel_size: 3", "kernel_size: [2, 3], strides: [1, 2], padding: same")],

@@ -101,7 +101,7 @@ def make_curves(trials: pd.DataFrame) -> Iterator[Curve]:
 
 
 def find_collapsed(trials: pd.DataFrame) -> "pd.Series[bool]":
-    """Which trials collapsed: they trained to the end, and their losses are those of a guess; unknown ones did not."""
+    """Which trials collapsed: they trained to the end, and their losses are a guess's; of unknown ones, none."""
     guessing = trials["guessing_loss"].where(trials["guessing_loss"] > 0)  # of one label alone a guess is right
     losses = trials[["validation_loss", "train_loss"]].div(guessing, axis=0)
     return (losses["validation_loss"] >= COLLAPSED) & (losses["train_loss"] >= UNLEARNT)

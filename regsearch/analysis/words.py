@@ -85,7 +85,7 @@ def write_verdict(tables: Tables) -> list[str]:
         rows = tables.select(setting)
         sentences = [
             *_claim(rows.scaling, len(best)),
-            *_reuse(rows.transfer, best),
+            *_reuse(rows.transfer, best, rows.scaling),
             *_reserve(best, rows.stability),
             *_explosion(rows.stability),
         ]
@@ -145,14 +145,15 @@ def _claim(scaling: pd.DataFrame, networks: int) -> Iterator[str]:
         )
 
 
-def _reuse(transfer: pd.DataFrame, best: pd.DataFrame) -> Iterator[str]:
-    """What the smallest network's lambda costs on the widest."""
+def _reuse(transfer: pd.DataFrame, best: pd.DataFrame, scaling: pd.DataFrame) -> Iterator[str]:
+    """What the smallest network's lambda costs on the widest; moved by a power only where the study fits one."""
+    known = scaling.loc[scaling["against"] == "trainable_weights", "exponent"].notna().any()
     smallest, widest = best.sort_values("trainable_weights", kind="stable")["architecture"].iloc[[0, -1]]
     pair = transfer[(transfer["tuned_on"] == smallest) & (transfer["used_on"] == widest)]
     costs = {row["rule"]: _cost(row) for row in pair.to_dict("records")}
     if costs:
         moved = "; moved by the power fitted on the other networks it "
-        fitted = moved + costs["fitted"] if "fitted" in costs else ""
+        fitted = moved + costs["fitted"] if known and "fitted" in costs else ""
         scaled = f"scaled by 1/N it {costs['inverse']}"
         yield f"The lambda of {smallest} used on {widest} as it is {costs['same']}; {scaled}{fitted}."
 

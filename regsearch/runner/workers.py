@@ -22,8 +22,8 @@ from regsearch import engine
 
 QUIET = {
     "distributed.worker.multiprocessing-method": "spawn",  # whatever a user's Dask does
-    # A nanny replaces its dead worker itself. Dask would close one whose worker is away this long after a death, also if
-    # that is because it died again and is being replaced: then nobody would train any more, and the run never end.
+    # A nanny replaces its dead worker itself. Dask would close one whose worker is away this long after a death, also
+    # if that is because it died again and is being replaced: then nobody would train, and the run never end.
     "distributed.deploy.lost-worker-timeout": "1000 days",
     "distributed.scheduler.worker-saturation": 1.0,  # a dead worker loses one task, not a queue of them
     "distributed.scheduler.allowed-failures": 0,  # `dispatch` tries again

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, GetJsonSchemaHandler, model_validator
+from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
 from regsearch.spec.values import Count, Flag, Fraction, Margins, Named, NonEmpty, Pair, Rate, Size, one_of, wrong
@@ -210,11 +210,4 @@ def walk_layers(layers: Iterable[LayerBase]) -> Iterator[LayerBase]:
             yield layer
 
 
-def _ends_in_logits(layers: tuple[LayerBase, ...]) -> tuple[LayerBase, ...]:
-    activation = getattr(layers[-1], "activation", "linear")
-    if activation != "linear":
-        raise wrong("a last layer with no activation, since the loss takes logits", f"{activation!r}")
-    return layers
-
-
-Layers = Annotated[NonEmpty[Layer], AfterValidator(_ends_in_logits)]
+Layers = NonEmpty[Layer]

@@ -1,17 +1,17 @@
 """What pydantic finds wrong with a spec → problems in the words of its file."""
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from regsearch.spec import sections
 from regsearch.spec.datasets import DATASETS, DatasetBase
+from regsearch.spec.hints import advise
 from regsearch.spec.layers import LAYERS
 from regsearch.spec.optimizers import OPTIMIZERS, SCHEDULES
 from regsearch.spec.penalties import PENALTIES
-from regsearch.spec.values import Section
+from regsearch.spec.values import Section, name_of
 from regsearch.spec.yaml import Location, Problem
 
 _SECTIONS: dict[str, type[Section]] = {
@@ -53,7 +53,9 @@ def _describe(error: ErrorDetails, whole: type[Section]) -> str:
     expected = _EXPECTED[kind].format(**context)
     if kind == "literal_error":
         expected = expected.replace("'", "")
-    return f"expected {expected}, got {context.get('got') or show(error['input'])}"
+    choices = context.get("choices") or expected.removeprefix("one of ").replace(" or ", ", ")
+    hint = advise(name_of(error["input"]), choices.split(", "))
+    return f"expected {expected}, got {context.get('got') or show(error['input'])}{hint}"
 
 
 def _missing_key(location: Location, whole: type[Section]) -> str:
@@ -68,9 +70,7 @@ def _unknown_key(location: Location, whole: type[Section]) -> str:
     known = list(section.fields_by_key())
     siblings = {name: other for name, other in _SECTIONS.items() if other.__base__ is section.__base__}
     others = [name.lstrip(":") for name, other in siblings.items() if key in other.fields_by_key()]
-    hint = f" (a key of {', '.join(others)})" if others else ""
-    if close := get_close_matches(key, known, n=1):
-        hint = f" (did you mean {close[0]!r}?)"
+    hint = advise(key, known) or (f" (a key of {', '.join(others)})" if others else "")
     taken = f"one of the keys {', '.join(known)}" if known else "no arguments"
     return f"expected {taken}, got the unknown key {key!r}{hint}"
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from regsearch.spec.layers import LayerBase, walk_layers
 from regsearch.spec.optimizers import Piecewise
 from regsearch.spec.values import Count
-from regsearch.spec.yaml import Problem
+from regsearch.spec.yaml import Location, Problem
 
 if TYPE_CHECKING:
     from regsearch.spec.study import Spec
@@ -46,6 +46,20 @@ def _size_named_architectures_by_numbers(spec: "Spec") -> Iterator[Problem]:
         if _follow_width(item.layers):
             message = "expected sizes as numbers, got `width`, which only `architecture` has"
             yield ("architectures", index, "layers"), message
+
+
+def _end_in_logits(spec: "Spec") -> Iterator[Problem]:
+    stacks: dict[Location, tuple[LayerBase, ...]] = {}
+    if spec.architecture:
+        stacks["architecture",] = spec.architecture.layers
+    stacks |= {("architectures", index): item.layers for index, item in enumerate(spec.architectures or ())}
+    for location, layers in stacks.items():
+        if (activation := getattr(layers[-1], "activation", "linear")) != "linear":
+            yield (
+                (*location, "layers", len(layers) - 1, layers[-1].kind, "activation"),
+                f"expected no activation of the last layer, since the loss takes logits, got {activation!r} "
+                "(leave it out; two classes have `units: classes` too)",
+            )
 
 
 def _penalise_something(spec: "Spec") -> Iterator[Problem]:
@@ -99,7 +113,8 @@ def _try_a_lambda_above_0(spec: "Spec") -> Iterator[Problem]:
 
 RULES: list[Callable[["Spec"], Iterator[Problem]]] = [
     _give_architectures_once, _give_planted_data_widths, _let_widths_differ,
-    _tell_named_architectures_apart, _size_named_architectures_by_numbers, _penalise_something,
+    _tell_named_architectures_apart, _size_named_architectures_by_numbers, _end_in_logits,
+    _penalise_something,
     _give_train_sizes_once, _fill_a_batch, _give_the_learning_rate_once, _end_pieces_within_training,
     _bound_the_trials, _try_a_lambda_above_0,
 ]  # fmt: skip

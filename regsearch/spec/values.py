@@ -72,7 +72,8 @@ class Named(Section):
         return about | {"properties": {cls.kind: value}}
 
 
-def _name_of(value: object) -> str | None:
+def name_of(value: object) -> str | None:
+    """The name of a choice, written `Name` or `Name: {argument: value}`; None where it is neither."""
     if isinstance(value, str):
         return value
     if isinstance(value, dict) and len(value) == 1:
@@ -87,8 +88,8 @@ def one_of(kind: str, choices: Mapping[str, type[Named]], example: str) -> GetPy
     def generate(_: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         schemas = {name: handler.generate_schema(choice) for name, choice in choices.items()}
         return core_schema.tagged_union_schema(
-            schemas, _name_of, custom_error_type="regsearch", custom_error_message="expected {expected}",
-            custom_error_context={"expected": expected},
+            schemas, name_of, custom_error_type="regsearch", custom_error_message="expected {expected}",
+            custom_error_context={"expected": expected, "choices": ", ".join(choices)},
         )  # fmt: skip
 
     return GetPydanticSchema(generate)

@@ -6,12 +6,14 @@ makes YAML dangerous or quietly wrong: duplicate keys, tags, merge keys, aliases
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from regsearch.errors import SpecError
+from regsearch.spec.hints import COMMA
 
 MAX_CHARACTERS = 250_000
 MAX_DEPTH = 40
@@ -100,6 +102,8 @@ def parse(text: str, name: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
+        if "'\\t'" in str(error.problem):
+            raise SpecError(f"{name}{line}: expected spaces before the first word of a line, got a tab") from None
         raise SpecError(f"{name}{line}: expected valid YAML, got an error: {error.problem}") from None
     except yaml.reader.ReaderError as error:
         raise SpecError(f"{name}: expected printable text, got the character #x{error.character:04x}") from None
@@ -118,6 +122,18 @@ class _Loader(yaml.SafeLoader):
     """Composes nodes, and refuses what a tree of nodes no longer tells, or what would never end."""
 
     depth = 0
+
+    def scan_to_next_token(self) -> None:
+        """Passes by tabs too, but for those that indent: YAML allows them between words and before comments."""
+        while True:
+            super().scan_to_next_token()
+            ahead = 0
+            while self.peek(ahead) in ("\t", " "):
+                ahead += 1
+            indents = not self.buffer[self.pointer - self.column : self.pointer].strip()
+            if not ahead or (indents and self.peek(ahead) not in "#\r\n\0"):
+                return
+            self.forward(ahead)
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
@@ -154,6 +170,7 @@ def _resolve(node: yaml.Node, lines: dict[Location, int], location: Location = (
     if isinstance(node, yaml.ScalarNode):
         return _resolve_scalar(node)
     if isinstance(node, yaml.SequenceNode):
+        _refuse_decimal_commas(node.value)
         return [_resolve(item, lines, (*location, index)) for index, item in enumerate(node.value)]
     values: dict[str, Any] = {}
     for key, value in node.value:
@@ -172,7 +189,16 @@ def _resolve_key(node: yaml.Node) -> str:
         raise _RefusedError(node, "expected a key, got a merge key (<<): write the keys out")
     if isinstance(key := _resolve_scalar(node), str):
         return key
-    raise _RefusedError(node, f"expected a key that is text, got {key!r}")
+    hint = f" ({COMMA})" if node.value.isdigit() else ""
+    raise _RefusedError(node, f"expected a key that is text, got {key!r}{hint}")
+
+
+def _refuse_decimal_commas(items: list[yaml.Node]) -> None:
+    """`[0,05]` would be the two numbers 0 and 5; nobody writes 05 for 5."""
+    for one, other in pairwise(items):
+        beside = other.start_mark and one.end_mark and other.start_mark.index == one.end_mark.index + 1
+        if beside and re.fullmatch(r"\d+", str(one.value)) and re.fullmatch(r"0\d+", str(other.value)):
+            raise _RefusedError(other, f"expected two numbers, got {one.value},{other.value} ({COMMA})")
 
 
 def _resolve_scalar(node: yaml.ScalarNode) -> bool | int | float | str | None:

@@ -146,7 +146,9 @@ def test_the_one_se_set_is_within_one_standard_error_of_the_paired_difference():
 def test_networks_that_guess_the_commoner_of_two_uneven_classes_have_collapsed():
     guessing = 0.6109  # of 70 and 30 %: the entropy, where ln(2) is 0.6931
     trials = make_trials(lambda lam: guessing if lam > 0.1 else 0.4, level=0.0, zero=0.8)
-    trials = trials.assign(guessing_loss=guessing, train_loss=trials["validation_loss"].where(trials["lambda"] > 0, 0.1))
+    trials = trials.assign(
+        guessing_loss=guessing, train_loss=trials["validation_loss"].where(trials["lambda"] > 0, 0.1)
+    )
     table = average_response(list(make_curves(trials))).set_index("lambda")
     assert table.index[table["collapsed_share"] == 1].tolist() == [lam for lam in LAMBDAS if lam > 0.1]
     assert table.loc[0.0, "collapsed_share"] == 0  # as bad on new images, but it knows its own

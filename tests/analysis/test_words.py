@@ -65,6 +65,7 @@ def test_doubt_is_stated():
     best.loc[3, ["status", "best_lambda"]] = ["right_edge", np.nan]
     (sentence,) = spoken(best)
     assert "undetermined: only 2 of 6 networks" in sentence
+    assert "power fitted" not in sentence  # a power that is not known is not quoted either
     assert "Lambda shows no benefit over 0 at w300, w1000 and w3000" in sentence
     assert "above the stable part of the grid at w10000" in sentence
     noise = 12 * np.array([0.05, -0.08, 0.06, 0.03, -0.07, 0.01])

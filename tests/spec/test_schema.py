@@ -19,7 +19,7 @@ BEYOND_A_SCHEMA = {
     "merge key", "unknown alias", "a number as key", "noise is NaN", "width unused", "activation at the end",
     "lambda 0 alone", "falling range", "too many trials", "two learning rates", "no training size",
     "two training sizes", "batch above train", "strides and dilation", "no convolution to penalise", "a factor too few",
-    "falling boundaries", "a boundary at the end", "width by name", "a name twice", "layers twice", "planted by name",
+    "a sigmoid for two classes", "a decimal comma", "decimal commas in a list", "falling boundaries", "a boundary at the end", "width by name", "a name twice", "layers twice", "planted by name",
 }  # fmt: skip
 
 
