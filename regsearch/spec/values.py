@@ -107,6 +107,22 @@ Text = Annotated[str, Field(strict=True)]
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 
 
+_MONTH = (
+    "(jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?|sept?(ember)?|oct(ober)?|nov(ember)?"
+    "|dec(ember)?)"
+)
+_MISTAKABLE = re.compile(
+    rf"\d+\.?\d*(e-?\d+)?|\d{{1,4}}[-.]\d{{1,2}}([-.]\d{{1,4}})?|{_MONTH}[-.]?\d{{1,4}}|\d{{1,4}}[-.]?{_MONTH}"
+    r"|true|false|na|n\.a\.?|nan|null|none|inf|infinity",
+    re.IGNORECASE,
+)
+
+
+def is_mistakable(name: str) -> bool:
+    """Whether spreadsheets or other programs take a name for a number, a date or an empty cell."""
+    return _MISTAKABLE.fullmatch(name) is not None
+
+
 def _name(value: object) -> object:
     if not isinstance(value, str) or not re.fullmatch(NAME, value):
         raise wrong("a name of letters, digits, '.', '_' or '-', first a letter or digit (a number in quotes)")
