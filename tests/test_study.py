@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import TABLES, parsed, parsed_text
@@ -70,6 +71,15 @@ def test_each_trial_of_the_grid_is_in_the_ledger_exactly_once(ended):
     assert len(table) == table["trial"].nunique() == 1 * 2 * (1 + 2)
     assert table.groupby("penalty").size().to_dict() == {"l1": 2, "l2": 2, "none": 2}
     assert len(pd.read_csv(ended / "epochs.csv")) == 6 * 3
+
+
+def test_the_ledger_records_what_guessing_costs(ended):
+    asked = parsed(*TINY)
+    for seed, trials in pd.read_csv(ended / "trials.csv").groupby("seed"):
+        labels = datasets.split(datasets.load(asked), asked.dataset, 64, seed).validation[1]
+        shares = np.bincount(labels) / 50
+        entropy = -sum(share * np.log(share) for share in shares if share)
+        assert trials["guessing_loss"].tolist() == pytest.approx([entropy] * len(trials))
 
 
 def test_the_best_lambda_table_has_a_row_for_each_width_and_penalty(ended):
