@@ -97,9 +97,8 @@ def _list_parts(folder: Path, parts: dict[str, str], with_classes: list[str], ot
         got = (
             f"{join(parts)} beside {join(others)}, which hold images too. If these are classes, put all classes into "
         )
-        raise UnusableError(
-            f"only the folder {join(parts)}, or test or val too", f"{got}train; if not, move them elsewhere", folder
-        )
+        got += f"{join(parts)}; if not, move them elsewhere"
+        raise UnusableError(f"only the folder {join(parts)}, or test or val too", got, folder)
     oddities = [f"{folder}: {join(others)} are passed by, as the parts are {join(parts)}"] if others else []
     listings = {
         part: _list_classes(folder / by_part[part], _list_folders(folder / by_part[part]), oddities)
@@ -162,7 +161,8 @@ def _refuse_single(folder: Path, classes: Sequence[str]) -> NoReturn:
     while len(names) == 1:
         inner, names = inner / names[0], _list_folders(inner / names[0])
     if classes and names:
-        got += f". If {inner} holds the classes, or train and test, name that as the path"
+        way = "move them up" if folder.name.casefold() in PARTS else "name that as the path"
+        got += f". If {inner} holds the folders that are meant, {way}"
     raise UnusableError("a folder of images for each of at least two classes", got, folder)
 
 
