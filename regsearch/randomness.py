@@ -6,7 +6,7 @@ So the same seed gives every lambda and penalty the same split, start and batche
 import numpy as np
 from numpy.typing import NDArray
 
-SPLIT, NOISE, START, BATCHES, DROPOUT, TEST_SPLIT = range(6)
+SPLIT, NOISE, START, BATCHES, DROPOUT, TEST_SPLIT, VALIDATION_SPLIT = range(7)
 
 
 def make_stream(seed: int, purpose: int, *index: int) -> np.random.Generator:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from regsearch import data, engine, grid, ledger, report, runner
+from regsearch import data, grid, ledger, report, runner
 from regsearch.data import Images
 from regsearch.grid import Cell
 from regsearch.ledger import Record
@@ -90,13 +90,11 @@ def run(
     facts = data.describe(spec)
     sizes = grid.measure(spec, facts)
     with runner.open_site(settings) as site:
-        if spec.dataset.name == "images":  # TensorFlow reads them, and takes its settings only before that
-            if site.trains_here:
-                engine.start(site.threads, site.device)
-            else:
-                engine.import_quietly()
         # Workers load it again; but a download, or its failure, belongs before the folder is touched.
-        _warn_of_untrained_classes(data.load(spec, progress.download), spec)
+        images = data.load(spec, progress.download)
+        for oddity in images.oddities if images else ():
+            log.warning("%s", oddity)
+        _warn_of_untrained_classes(images, spec)
         if fresh:
             ledger.move_aside(folder)
         with ledger.open_study(folder, spec, facts, settings.engine, settings.part, settings.save_seconds) as known:

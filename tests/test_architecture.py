@@ -105,10 +105,9 @@ def test_what_a_door_offers_somebody_uses():
 
 
 def test_only_the_engine_and_the_keras_tuner_file_import_keras():
-    """Reading a folder of images aside."""
     heavy = {"tensorflow", "keras", "keras_tuner"}
     users = {module for module, tree in trees() if heavy & {name.partition(".")[0] for name, _ in imports(tree)}}
-    assert {module for module in users if room_of(module) != "engine"} == {"data.images", "runner.tuner"}
+    assert {module for module in users if room_of(module) != "engine"} == {"runner.tuner"}
 
 
 @pytest.mark.parametrize("room", ["analysis", "report", "spec", "cli"])

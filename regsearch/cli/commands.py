@@ -1,5 +1,6 @@
 """The commands: what is asked for on the command line → the library → what is printed."""
 
+import logging
 import os
 import sys
 import time
@@ -16,6 +17,8 @@ from regsearch.cli.program import Commands, show_warnings
 
 if TYPE_CHECKING:
     from regsearch.runner import Settings
+
+log = logging.getLogger(__name__)
 
 SOME_FAILED = 5
 
@@ -57,6 +60,9 @@ def check(path: Path, as_json: bool) -> None:
 
     spec = Spec.load(path)
     facts = data.describe(spec)
+    if spec.dataset.name == "images" and (images := data.load(spec)):  # a broken one shows only when it is read
+        for oddity in images.oddities:
+            log.warning("%s", oddity)
     rows = output.list_architectures(grid.measure(spec, facts))
     trials = len(grid.make_cells(spec, "population", facts.content))
     if as_json:

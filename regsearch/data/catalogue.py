@@ -8,7 +8,7 @@ from pathlib import Path
 from regsearch.data import archives, images, npz, planted
 from regsearch.data.archives import NAMED
 from regsearch.data.download import Watch, find_cache
-from regsearch.data.kinds import Facts, Images, UnusableError
+from regsearch.data.kinds import Facts, Images, UnusableError, spell
 from regsearch.errors import DatasetError
 from regsearch.spec import DOWNLOADED, Dataset, Digits, ImageFolder, Npz, Planted, Spec
 
@@ -61,16 +61,19 @@ def describe(spec: Spec) -> Facts:
     if facts.loss == "squared_error" and dataset.label_noise:
         message = f"expected no label_noise with targets that are numbers, got {dataset.label_noise:g}"
         raise DatasetError(spec.problem(("dataset", "label_noise"), message))
-    beside = dataset.validation + (0 if facts.test else dataset.test)
+    own = {"validation": facts.validation, "test": facts.test}
+    drawn = [part for part, count in own.items() if not count]
+    beside = sum(getattr(dataset, part) for part in drawn)
     for index, train in enumerate(spec.train_sizes()):
         if train + beside > facts.pool:
             location = ("grid", "train_sizes", index) if spec.grid.train_sizes else ("dataset", "train")
-            parts = "train + validation" if facts.test else "train + validation + test"
+            parts = " + ".join(["train", *drawn])
             message = f"expected {parts} of at most {facts.pool} images in {dataset.name}, got {train + beside}"
             raise DatasetError(spec.problem(location, message))
-    if facts.test and dataset.test > facts.test:
-        message = f"expected at most the {facts.test} test images of {dataset.name}, got {dataset.test}"
-        raise DatasetError(spec.problem(("dataset", "test"), message))
+    for part, count in own.items():
+        if 0 < count < (asked := getattr(dataset, part)):
+            message = f"expected at most the {count} {part} images of {dataset.name}, got {asked}"
+            raise DatasetError(spec.problem(("dataset", part), message))
     return facts
 
 
@@ -133,4 +136,4 @@ def _errors_of(spec: Spec) -> Iterator[None]:
         path = _find_path(spec.dataset)
         key, subject = ("name", error.path) if path is None else ("path", error.path or path)
         message = f"{f'{subject}: ' if subject else ''}expected {error.expected}, got {error.got}"
-        raise DatasetError(spec.problem(("dataset", key), message)) from None
+        raise DatasetError(spec.problem(("dataset", key), spell(message))) from None

@@ -1,143 +1,163 @@
-"""A folder of the user's own: images in a folder for each class, read by Keras."""
+"""A folder of the user's own: images in a folder for each class, read by Pillow."""
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from regsearch.data.kinds import Facts, Images, Kept, UnusableError
-from regsearch.data.memory import Stamp, hash_file, recall_images, stamp
+from regsearch.data import layout, pixels
+from regsearch.data.kinds import Facts, Images, Kept, UnusableError, scale, spell
+from regsearch.data.layout import Listing
+from regsearch.data.memory import recall_images
+from regsearch.data.pixels import Traits
 
-ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
-"""What Keras reads; other files it passes by."""
-CHANNELS = {"rgb": 3, "grayscale": 1}
-AT_ONCE = 64
-"""Images decoded at a time."""
+Parts = tuple[tuple[str, Listing], ...]
+"""The listing of every part, by its name."""
+Result = TypeVar("Result")
+NUMBERS = {"train": 0, "test": 1, "validation": 2}
+"""What stands for a part in a digest."""
+MOST_THREADS = 8
+DIM = 1 / 4
+"""Of their range; 16-bit images that stay below hold data of fewer bits."""
 
 
-class Listing(NamedTuple):
-    """What lies in one folder of class folders: the classes in the order of their labels, the images in order."""
+class Survey(NamedTuple):
+    """What the files say before they are decoded.
 
-    folder: Path
-    classes: tuple[str, ...]
-    files: tuple[Stamp, ...]
+    Attributes:
+        digest: sixteen digits that stand for every image's bytes and name, and for what is made of it.
+        kept_as_floats: whether an image has sixteen bits of grey, so that all are kept as floats.
+        sixteen_bits: whether an image has sixteen bits at all.
+        turned: the images that are to be turned to be looked at.
+    """
+
+    digest: str
+    kept_as_floats: bool
+    sixteen_bits: bool
+    turned: tuple[str, ...]
 
 
 def describe(folder: Path, size: tuple[int, int], color: str) -> Facts:
     """What the folder holds; its content is told by a digest of its files' bytes and names. Decodes nothing.
 
     Args:
-        folder: of a folder for each class, or of `train/` and, if wanted, `test/` with such folders.
+        folder: of a folder for each class, or of `train/` and, if wanted, `val/` and `test/` with such folders.
         size: what images are resized to, (height, width).
         color: `rgb` or `grayscale`.
 
     Raises:
-        UnusableError: a folder or file is missing, empty or unreadable.
+        UnusableError: a folder or file is missing, empty, unreadable, or could be meant in two ways.
     """
-    listings = _list_parts(folder)
-    try:
-        digest = _hash_listings(listings, size, color)
-    except OSError as error:
-        raise UnusableError("a readable image", error.strerror or str(error), Path(error.filename)) from None
-    pool, *test = (len(listing.files) for listing in listings)
-    image, classes = (*size, CHANNELS[color]), len(listings[0].classes)
-    return Facts(image, classes, pool, sum(test), f"images-{digest}", kept_bytes=1)
+    parts = layout.find_layout(folder).parts
+    survey = _survey(tuple(parts.items()), size, color)
+    counts = {part: len(listing.files) for part, listing in parts.items()}
+    return Facts(
+        (*size, len(pixels.MODES[color])), len(parts["train"].classes), counts["train"], counts.get("test", 0),
+        f"images-{survey.digest}", kept_bytes=4 if survey.kept_as_floats else 1,
+        validation=counts.get("validation", 0),
+    )  # fmt: skip
 
 
 def load(folder: Path, size: tuple[int, int], color: str) -> Images:
-    """The images, resized (bilinearly) and rounded to bytes; see `describe`.
+    """The images, resized (bilinearly): rounded to bytes, or floats from 0 to 1 where some are of 16 bits of grey.
 
     Raises:
         UnusableError: as `describe`, or an image is broken.
     """
-    listings = _list_parts(folder)
+    parts, oddities = layout.find_layout(folder)
+    key = tuple(parts.items()), size, color
+    survey = _survey(*key)
 
     def read() -> Images:
-        pool, *test = [_decode(listing, size, color) for listing in listings]
-        return Images(pool, test[0] if test else None, len(listings[0].classes))
+        kept = {part: _decode(listing, size, color, survey.kept_as_floats) for part, listing in parts.items()}
+        found = [*oddities, *_find_oddities(folder, survey, list(kept.values()))]
+        return Images(
+            kept["train"], kept.get("test"), len(parts["train"].classes),
+            validation=kept.get("validation"), oddities=tuple(map(spell, found)),
+        )  # fmt: skip
 
-    return recall_images((listings, size, color), read)
-
-
-def _list_parts(folder: Path) -> tuple[Listing, ...]:
-    """The pool and, where there is one, the test set."""
-    names = _list_folders(folder)
-    if "train" not in names or not set(names) <= {"train", "test"}:
-        return (_list_images(folder, names),)
-    parts = [folder / name for name in ("train", "test") if name in names]
-    listings = tuple(_list_images(part, _list_folders(part)) for part in parts)
-    if differing := sorted(set(listings[0].classes) ^ set(listings[-1].classes)):
-        got = f"{', '.join(differing[:10])} in one of them alone"
-        raise UnusableError("the same classes in train/ and test/", got)
-    return listings
-
-
-def _list_folders(folder: Path) -> list[str]:
-    """The names of the folders in a folder, in order, as Keras takes them for classes."""
-    try:
-        return sorted(item.name for item in folder.iterdir() if item.is_dir() and not item.name.startswith("."))
-    except OSError as error:
-        got = error.strerror or ""
-        raise UnusableError("a folder with a folder of images for each class", got, folder) from None
-
-
-def _list_images(folder: Path, classes: Sequence[str]) -> Listing:
-    if len(classes) < 2:
-        got = f"only the folder {classes[0]}" if classes else "none"
-        raise UnusableError("a folder of images for each of at least two classes", got, folder)
-    files: list[Stamp] = []
-    for name in classes:
-        walked = [(root, sorted(names)) for root, _, names in sorted(os.walk(folder / name))]
-        images = [Path(root, file) for root, names in walked for file in names if file.lower().endswith(ENDINGS)]
-        if not images:
-            raise UnusableError(f"images ({', '.join(ENDINGS)}) in the folder of a class", "none", folder / name)
-        try:
-            files += map(stamp, images)
-        except OSError as error:
-            raise UnusableError("a readable image", error.strerror or "", Path(error.filename)) from None
-    return Listing(folder, tuple(classes), tuple(files))
+    return recall_images(key, read)
 
 
 @lru_cache(maxsize=4)
-def _hash_listings(listings: tuple[Listing, ...], size: tuple[int, int], color: str) -> str:
-    """Sixteen digits that stand for every image's bytes and name, and for what is made of it; once a process."""
+def _survey(parts: Parts, size: tuple[int, int], color: str) -> Survey:
+    """Reads every file; once a process."""
     digest = hashlib.sha256(f"{size[0]}x{size[1]} {color}".encode())
-    for number, listing in enumerate(listings):
-        for file in listing.files:
-            name = Path(file[0]).relative_to(listing.folder).as_posix()
-            digest.update(f"\n{number} {name} {hash_file(file)}".encode(errors="surrogateescape"))
-    return digest.hexdigest()[:16]
+    every: list[Traits] = []
+    turned: list[str] = []
+    for part, (folder, _, files) in parts:
+        for (path, *_), (content, traits) in zip(
+            files, _read_each([file[0] for file in files], _inspect), strict=True
+        ):
+            name = Path(path).relative_to(folder).as_posix()
+            otherwise = " since 0.3.0" if traits.misread else ""  # numbers of other pixels are never mixed
+            digest.update(f"\n{NUMBERS[part]} {name} {content}{otherwise}".encode(errors="surrogateescape"))
+            every.append(traits)
+            turned += [path] if traits.turned else []
+    floats, sixteen = (any(getattr(traits, name) for traits in every) for name in ("kept_as_floats", "sixteen_bits"))
+    return Survey(digest.hexdigest()[:16], floats, sixteen, tuple(turned))
 
 
-def _decode(listing: Listing, size: tuple[int, int], color: str) -> Kept:
-    """One folder's images (n, height, width, channels) and labels (n,)."""
-    import keras
-    import tensorflow as tf
-
-    images = np.empty((len(listing.files), *size, CHANNELS[color]), np.uint8)
-    labels = np.empty(len(listing.files), np.int32)
-    batches = keras.utils.image_dataset_from_directory(
-        listing.folder, class_names=list(listing.classes), color_mode=color, image_size=size, batch_size=AT_ONCE,
-        shuffle=False, verbose=False,
-    )  # fmt: skip
-    try:
-        for first, (x, y) in zip(range(0, len(labels), AT_ONCE), batches.as_numpy_iterator(), strict=True):
-            images[first : first + AT_ONCE], labels[first : first + AT_ONCE] = np.rint(x), y
-    except tf.errors.OpError:
-        path, reason = _find_broken(listing, CHANNELS[color], tf)
-        raise UnusableError("an image that Keras can read", reason, path) from None
-    return images, labels
+def _inspect(_: int, content: bytes) -> tuple[str, Traits]:
+    return hashlib.sha256(content).hexdigest(), pixels.inspect(content)
 
 
-def _find_broken(listing: Listing, channels: int, tf: Any) -> tuple[Path, str]:
-    """The first image that cannot be decoded, and why; Keras itself does not say which it was."""
-    for path, *_ in listing.files:
+def _decode(listing: Listing, size: tuple[int, int], color: str, as_floats: bool) -> Kept:
+    """One part's images (n, height, width, channels) and labels (n,)."""
+    paths = [file[0] for file in listing.files]
+    shape = (len(paths), *size, len(pixels.MODES[color]))
+    images = np.empty(shape, np.float32 if as_floats else np.uint8)
+
+    def place(index: int, content: bytes) -> None:
+        image = pixels.read(content, size, color)
+        images[index] = scale(image) if as_floats else image
+
+    _read_each(paths, place)
+    classes = {name: label for label, name in enumerate(listing.classes)}
+    labels = [classes[Path(path).relative_to(listing.folder).parts[0]] for path in paths]
+    return images, np.array(labels, np.int32)
+
+
+def _read_each(paths: list[str], use: Callable[[int, bytes], Result]) -> list[Result]:
+    """What is made of every file's number and bytes, in order.
+
+    Raises:
+        UnusableError: of the first file that is broken, with the number of the others.
+    """
+
+    def attempt(index: int, path: str) -> Result | UnusableError:
         try:
-            tf.io.decode_image(tf.io.read_file(path), channels, expand_animations=False)
-        except tf.errors.OpError as error:
-            return Path(path), f"a broken one ({str(error.message).partition(' [Op')[0][:200]})"
-    return listing.folder, "one that could not be read, and can be read again now"
+            return use(index, Path(path).read_bytes())
+        except UnusableError as error:
+            return UnusableError(error.expected, error.got, Path(path))
+        except OSError as error:
+            return UnusableError("a readable image", error.strerror or str(error), Path(path))
+
+    with pixels.silence(), ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as threads:
+        results = list(threads.map(attempt, range(len(paths)), paths))
+    broken = [result for result in results if isinstance(result, UnusableError)]
+    if broken:
+        first, others = broken[0], [str(error.path) for error in broken[1:]]
+        more = f"; {len(others):,} more cannot be used either: {layout.join(others)}" if others else ""
+        raise UnusableError(first.expected, f"{first.got}. Replace or remove it{more}", first.path)
+    return [result for result in results if not isinstance(result, UnusableError)]
+
+
+def _find_oddities(folder: Path, survey: Survey, parts: list[Kept]) -> Iterator[str]:
+    """What may be meant otherwise in images that are read, a sentence each."""
+    if survey.turned:
+        got = f"{len(survey.turned):,} that their EXIF orientation turns: first {survey.turned[0]}"
+        yield f"{folder}: expected upright images, got {got}. They are read as they are stored, as Keras does"
+    largest = max(images.max() for images, _ in parts)
+    highest = round(largest * 65535) if survey.kept_as_floats else int(largest) * 256 + 255
+    if survey.sixteen_bits and 0 < highest < DIM * 65535:
+        bits = highest.bit_length()
+        yield (
+            f"{folder}: expected 16-bit images with values up to 65,535, got none above {highest:,}. They look like "
+            f"{bits}-bit data and are nearly black: multiply them by {2 ** (16 - bits)}, or standardise them"
+        )

@@ -23,12 +23,14 @@ class Facts:
     Attributes:
         image: (height, width, channels).
         outputs: the number of classes, or of targets where they are numbers.
-        pool: images that training and validation (and test, where `test` is 0) are drawn from.
+        pool: images that training data are drawn from; validation and test data too, where the dataset has no
+            such sets of its own.
         test: images of the dataset's own test set; 0 where it has none.
         content: tells this data from other data under the same name; part of what identifies a trial.
         loss: the data loss that goes with its targets.
         widening: what follows the width of the network: the image's channels, the targets, or nothing.
         kept_bytes: of each number of an image, as it is kept: 1 where images are bytes.
+        validation: images of the dataset's own validation set; 0 where it has none.
     """
 
     image: tuple[int, int, int]
@@ -39,6 +41,7 @@ class Facts:
     loss: Loss = "cross_entropy"
     widening: Literal["channels", "targets"] | None = None
     kept_bytes: int = 4
+    validation: int = 0
 
     def for_width(self, width: int | None) -> "Facts":
         """What a network of this width sees."""
@@ -59,12 +62,16 @@ class Images:
         test: the dataset's own test set in the same form; None where it has none.
         outputs: the number of classes, or of targets where they are numbers.
         loss: the data loss that goes with its targets.
+        validation: the dataset's own validation set; None where it has none.
+        oddities: what was passed by, or may be meant otherwise, a sentence each.
     """
 
     pool: Kept
     test: Kept | None
     outputs: int
     loss: Loss = "cross_entropy"
+    validation: Kept | None = None
+    oddities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,6 +110,13 @@ class UnusableError(Exception):
     expected: str
     got: str
     path: Path | None = None
+
+
+def spell(text: str) -> str:
+    """A message that can be printed on one line, whatever the names of files in it are."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
+    )
 
 
 def pack(images: NDArray[Any]) -> NDArray[np.uint8] | NDArray[np.float32]:

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from regsearch.data import planted
 from regsearch.data.kinds import Arrays, Images, Kept, Split, scale
-from regsearch.randomness import NOISE, SPLIT, TEST_SPLIT, make_stream
+from regsearch.randomness import NOISE, SPLIT, TEST_SPLIT, VALIDATION_SPLIT, make_stream
 from regsearch.spec import Dataset, Planted
 
 Rows = NDArray[np.int64]
@@ -32,13 +32,13 @@ def split(images: Images | None, dataset: Dataset, train_size: int, seed: int, w
         assert width is not None, "the spec requires widths of planted data"
         parts = planted.draw(dataset.exponent, width, seed, dataset.validation, dataset.test, train_size)
         return Split(parts[2], parts[0], parts[1], parts[2][1].shape[1], "squared_error")
-    x, y = images.pool
+    pool, own = images.pool, images.validation
     test_rows, validation_rows, train_rows = _draw_rows(images, dataset, train_size, seed)
     if images.loss == "cross_entropy":
         noise = make_stream(seed, NOISE)
-        redrawn = noise.random(len(y)) < dataset.label_noise
-        y = np.where(redrawn, noise.integers(images.outputs, size=len(y)), y).astype(np.int32)
-    train, validation = _take((x, y), train_rows), _take((x, y), validation_rows)
+        pool = _redraw(pool, dataset.label_noise, images.outputs, noise)
+        own = own and _redraw(own, dataset.label_noise, images.outputs, noise)
+    train, validation = _take(pool, train_rows), _take(own or pool, validation_rows)
     test = _take(images.test or images.pool, test_rows)
     if dataset.standardise:
         _standardise(train[0], [part[0] for part in (train, validation, test)])
@@ -54,13 +54,24 @@ def find_untrained_classes(images: Images, dataset: Dataset, train_size: int, se
 
 
 def _draw_rows(images: Images, dataset: Dataset, train_size: int, seed: int) -> tuple[Rows, Rows, Rows]:
-    """Which images one seed's test (of its own set, where there is one), validation and training data are."""
+    """Which images one seed's test, validation (of their own sets, where there are these) and training data are."""
     order = make_stream(seed, SPLIT).permutation(len(images.pool[0]))
     if images.test is None:
         test, order = order[: dataset.test], order[dataset.test :]
     else:
         test = make_stream(seed, TEST_SPLIT).permutation(len(images.test[0]))[: dataset.test]
-    return test, order[: dataset.validation], order[dataset.validation :][:train_size]
+    if images.validation is None:
+        validation, order = order[: dataset.validation], order[dataset.validation :]
+    else:
+        validation = make_stream(seed, VALIDATION_SPLIT).permutation(len(images.validation[0]))[: dataset.validation]
+    return test, validation, order[:train_size]
+
+
+def _redraw(data: Kept, share: float, classes: int, noise: np.random.Generator) -> Kept:
+    """A share of the labels, redrawn."""
+    x, y = data
+    redrawn = noise.random(len(y)) < share
+    return x, np.where(redrawn, noise.integers(classes, size=len(y)), y).astype(np.int32)
 
 
 def _take(data: Kept, rows: Rows) -> Arrays:

@@ -39,7 +39,7 @@ _GHOST = 30.0
 """Seconds after which a file system has let go of the lock of a shard whose machine was lost."""
 MOVED_ASIDE = re.compile(r"-\d{8}-\d{6}(-\d+)?$")
 """How the name of a folder that was moved aside ends."""
-PACKAGES = (*DECIDING, "keras-tuner", "pandas", "scipy", "scikit-learn")
+PACKAGES = (*DECIDING, "keras-tuner", "pandas", "pillow", "scipy", "scikit-learn")
 
 log = logging.getLogger(__name__)
 

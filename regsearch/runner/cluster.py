@@ -123,11 +123,7 @@ class Connection:
 
     Attributes:
         device: the kind of device of every worker, `CPU` or `GPU`.
-        trains_here: no.
-        threads: computing threads of this process; as many as it takes.
     """
-
-    trains_here, threads = False, 0
 
     def __init__(self, client: Client, address: str, device: str | None) -> None:
         """Holds the workers against what training needs.

@@ -200,7 +200,7 @@ def schedule(jobs: Sequence[Job], costs: Sequence[Cost], processes: int, overhea
 def count_data_bytes(spec: Spec, facts: Facts) -> int:
     """Bytes of the images a worker holds: the whole dataset, where it is not drawn, and one seed's part of it."""
     part = max(spec.train_sizes()) + spec.dataset.validation + spec.dataset.test
-    whole = 0 if facts.widening else facts.pool + facts.test
+    whole = 0 if facts.widening else facts.pool + facts.validation + facts.test
     largest = max(prod(facts.for_width(architecture.width).image) for architecture in grid.make_architectures(spec))
     return largest * (facts.kept_bytes * whole + 4 * part)
 

@@ -36,16 +36,6 @@ class ThisMachine:
             raise DeviceError("--device: expected a GPU that TensorFlow can use, got none; is regsearch[gpu] there?")
         return "GPU" if has_gpu else "CPU"
 
-    @property
-    def trains_here(self) -> bool:
-        """Whether this process itself trains."""
-        return self.settings.workers == 0
-
-    @property
-    def threads(self) -> int:
-        """As `Job.threads`, where this process trains."""
-        return 1 if self.settings.engine == "population" and self.device == "CPU" else 0
-
     def count_processes(self, jobs: int) -> int:
         """One a core or GPU, or as many as the settings say, but no more than there are jobs."""
         most = self.settings.workers
