@@ -1,22 +1,10 @@
 """What is known: rows, `trials.csv` and `epochs.csv`, checkpoints, and one run at a time in a results folder."""
 
+from regsearch.ledger.aside import MOVED_ASIDE, move_aside
 from regsearch.ledger.checkpoints import DECIDING, SAVE_SECONDS, Checkpoint, Checkpoints
 from regsearch.ledger.files import unusable, write_bytes, write_text
-from regsearch.ledger.folder import (
-    BRIEFLY,
-    FOREVER,
-    MOVED_ASIDE,
-    STUDY,
-    StudyFacts,
-    admit,
-    claim,
-    hold,
-    move_aside,
-    note_run,
-    open_study,
-    read_facts,
-    read_spec,
-)
+from regsearch.ledger.folder import STUDY, StudyFacts, admit, claim, note_run, open_study, read_facts, read_spec
+from regsearch.ledger.holding import BRIEFLY, FOREVER, hold
 from regsearch.ledger.ledger import Ledger
 from regsearch.ledger.records import (
     Counts,

@@ -9,7 +9,7 @@ from conftest import parsed
 
 from regsearch.data import NAMED
 from regsearch.errors import ResultsError
-from regsearch.ledger import folder
+from regsearch.ledger import folder, hold, move_aside
 
 
 def claimed(path, *changes):
@@ -25,7 +25,7 @@ def asides(path):
 def test_moving_aside_keeps_everything_under_a_dated_name_beside_it(tmp_path):
     path = claimed(tmp_path / "results")
     (path / "trials.csv").write_text("mine")
-    folder.move_aside(path)
+    move_aside(path)
     assert not path.exists()
     (aside,) = asides(path)
     assert re.fullmatch(r"results-\d{8}-\d{6}", aside.name)
@@ -36,7 +36,7 @@ def test_moving_aside_keeps_everything_under_a_dated_name_beside_it(tmp_path):
 def test_two_within_a_second_do_not_meet(tmp_path):
     path = tmp_path / "results"
     for _ in range(3):
-        folder.move_aside(claimed(path))
+        move_aside(claimed(path))
     assert len(asides(path)) == 3
 
 
@@ -52,7 +52,7 @@ def test_what_cannot_be_resumed_can_be_moved_aside(tmp_path, damage):
         (path / "spec.yaml").unlink()
     with pytest.raises(ResultsError):
         claimed(path)
-    folder.move_aside(path)
+    move_aside(path)
     claimed(path)
     assert len(asides(path)) == 1
 
@@ -61,15 +61,15 @@ def test_a_link_is_moved_and_what_it_leads_to_stays(tmp_path):
     real = claimed(tmp_path / "real")
     link = tmp_path / "link"
     link.symlink_to(real)
-    folder.move_aside(link)
+    move_aside(link)
     assert not link.exists()
     assert (real / "study.json").exists()
 
 
 def test_nothing_is_moved_where_there_is_nothing(tmp_path):
-    folder.move_aside(tmp_path / "none")
+    move_aside(tmp_path / "none")
     (tmp_path / "empty").mkdir()
-    folder.move_aside(tmp_path / "empty")
+    move_aside(tmp_path / "empty")
     assert os.listdir(tmp_path) == ["empty"]
 
 
@@ -78,10 +78,10 @@ def test_what_is_no_results_folder_or_held_is_never_moved(tmp_path):
     home.mkdir()
     (home / "letters.txt").write_text("mine")
     with pytest.raises(ResultsError, match="expected a results folder to move aside"):
-        folder.move_aside(home)
+        move_aside(home)
     path = claimed(tmp_path / "results")
-    with folder.hold(path), pytest.raises(ResultsError, match="held by another run"):
-        folder.move_aside(path)
+    with hold(path), pytest.raises(ResultsError, match="held by another run"):
+        move_aside(path)
     assert sorted(os.listdir(tmp_path)) == ["home", "results"]
 
 
@@ -89,7 +89,7 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
     (tmp_path / "results").write_text("mine")
     with (
         pytest.raises(ResultsError, match="expected a folder for the results, got a file"),
-        folder.hold(tmp_path / "results"),
+        hold(tmp_path / "results"),
     ):
         pass
 
@@ -116,7 +116,7 @@ def test_a_read_only_folder_is_one_clear_error(tmp_path):
     path = claimed(tmp_path / "results")
     path.chmod(0o500)
     try:
-        with pytest.raises(ResultsError, match="can be read and written, got: Permission denied"), folder.hold(path):
+        with pytest.raises(ResultsError, match="can be read and written, got: Permission denied"), hold(path):
             pass
     finally:
         path.chmod(0o700)
@@ -128,5 +128,5 @@ def test_a_file_system_that_is_read_only_is_one_clear_error(tmp_path, monkeypatc
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(f"pathlib.Path.{name}", refuse)
-    with pytest.raises(ResultsError, match="got: Read-only file system"), folder.hold(tmp_path):
+    with pytest.raises(ResultsError, match="got: Read-only file system"), hold(tmp_path):
         pass
