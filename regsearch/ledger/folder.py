@@ -29,8 +29,6 @@ OURS = (
     TRIALS, EPOCHS, SHARDS, "response.csv", "best_lambda.csv", "scaling.csv", "transfer.csv", "stability.csv",
     "mechanism.csv", "calibration.csv", "keras_tuner", "figures", "report.html", "tables.xlsx",
 )  # fmt: skip
-_GHOST = 30.0
-"""Seconds after which a file system has let go of the lock of a shard whose machine was lost."""
 PACKAGES = (*DECIDING, "keras-tuner", "pandas", "scipy", "scikit-learn")
 
 
@@ -81,11 +79,12 @@ def open_study(
         if part:
             with hold(folder, BRIEFLY):
                 claim(folder, spec, engine, facts)
-                stack.enter_context(hold(folder / part, _GHOST))
+                # A scheduler may start it again before its last machine has been silent for long enough.
+                held = stack.enter_context(hold(folder / part, BRIEFLY))
         else:
-            stack.enter_context(hold_whole(folder))
+            held = stack.enter_context(hold_whole(folder))
             claim(folder, spec, engine, facts)
-        yield Ledger(folder, part, save_seconds)
+        yield Ledger(folder, part, save_seconds, held.confirm)
 
 
 def admit(folder: Path, spec: Spec, content: str) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ import csv
 import io
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -39,20 +39,28 @@ class Ledger:
         trials, epochs: those files.
         failures: the file that says why trials failed.
         checkpoints: where the state of populations in training is kept.
+        confirm: raises a ResultsError if another run has taken over the files meanwhile; `append` asks it first.
     """
 
-    def __init__(self, folder: Path, part: str = "", save_seconds: float = SAVE_SECONDS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        part: str = "",
+        save_seconds: float = SAVE_SECONDS,
+        confirm: Callable[[], None] = lambda: None,
+    ) -> None:
         """Opens the ledger, making it where there is none and mending what a kill left behind.
 
         Args:
             folder: the results folder.
             part: the folder in it whose files are appended to; by default the results folder itself.
             save_seconds: the least time between two writes of the state of a population in training.
+            confirm: see the attribute.
 
         Raises:
             ResultsError: the files cannot be read or written, or are not a ledger.
         """
-        self.folder, self.part = folder, folder / part
+        self.folder, self.part, self.confirm = folder, folder / part, confirm
         self.trials, self.epochs, self.failures = (self.part / name for name in (TRIALS, EPOCHS, FAILURES))
         self.checkpoints = Checkpoints(self.part.absolute() / checkpoints.FOLDER, save_seconds)
         self._appended = io.StringIO()
@@ -89,8 +97,9 @@ class Ledger:
         Its saved state goes, and why trials failed is added to `failures.log`: a fault of ours keeps its traceback.
 
         Raises:
-            ResultsError: they could not be written, in whole.
+            ResultsError: they could not be written, in whole, or another run holds the files now.
         """
+        self.confirm()
         trials = _write_csv(_list_values(record.trial) for record in records)
         try:
             _write_through(self.epochs, "a", _write_csv(_list_values(e) for record in records for e in record.epochs))
@@ -100,7 +109,7 @@ class Ledger:
         self._appended.write(trials)
         self.checkpoints.remove(record.trial.trial for record in records)
         if errors := "".join(f"{record.trial.trial}\n{record.error}\n" for record in records if record.error):
-            earlier = self.failures.read_text(encoding="utf-8") if self.failures.exists() else ""
+            earlier = self.failures.read_text(encoding="utf-8", errors="replace") if self.failures.exists() else ""
             write_text(self.failures, earlier + errors)
 
     def read_trials(self) -> pd.DataFrame:
