@@ -148,7 +148,7 @@ def read_facts(folder: Path) -> StudyFacts:
     """
     path = folder / STUDY
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = json.loads(path.read_text(encoding="utf-8-sig"))  # Windows programs begin with a mark
         if not isinstance(facts, dict):
             raise ValueError("it is no mapping of names to values")
         for key in ("engine", "content"):
