@@ -75,8 +75,9 @@ class Ledger:
             mend(self.trials, Trial)
             self._rows = tables.read_part(self.trials)
             # What the tables cannot read is refused before anything is trained.
-            drop_orphans(self.epochs, tables.keep_last(self._rows))
-            self._incomplete = tables.find_incomplete(folder, self.read_trials())
+            own, trials = drop_orphans(self.epochs, tables.keep_last(self._rows)), self.read_trials()
+            others = tables.read_ends(folder, trials, but=self.part)
+            self._incomplete = tables.find_incomplete(trials, [own, others], self.part)
             if self._incomplete:
                 names = ", ".join(self._incomplete[:3]) + (", …" if len(self._incomplete) > 3 else "")
                 reason = f"{EPOCHS} lacks their start or their last epoch"

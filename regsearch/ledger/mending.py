@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from regsearch.errors import ResultsError
@@ -50,21 +51,34 @@ def mend(path: Path, row: Row) -> None:
             _replace(path, chain([f"{header}\n".encode()], lines))
 
 
-def drop_orphans(path: Path, trials: pd.DataFrame) -> None:
-    """Drops epochs whose trial was never written, or failed, or ended before them."""
+def drop_orphans(path: Path, trials: pd.DataFrame) -> pd.DataFrame:
+    """Drops epochs whose trial was never written, or failed, or ended before them.
+
+    Args:
+        path: of the epochs.
+        trials: with one row a trial.
+
+    Returns:
+        The starts and last epochs, the columns `trial` and `epoch` of them.
+    """
     finished = trials[trials["status"] != "failed"]
-    known, last = set(finished["trial"]), dict(zip(finished["trial"], finished["epochs"], strict=True))
-    orphans, beyond = False, set[bytes]()
+    orphans, beyond, ends = False, set[bytes](), []
     for table in tables.parse_in_parts(path, Epoch):
-        orphans = orphans or not table["trial"].isin(known).all()
-        late = table[(table["epoch"] > table["trial"].map(last)).fillna(False)]
-        beyond.update(f"{trial},{epoch}".encode() for trial, epoch in zip(late["trial"], late["epoch"], strict=True))
+        epoch, last = table["epoch"], tables.find_last(table, finished)
+        orphans = orphans or bool(np.isnan(last).any())
+        late = table[epoch > last]
+        beyond.update(
+            f"{trial},{number}".encode() for trial, number in zip(late["trial"], late["epoch"], strict=True)
+        )
+        ends.append(table.loc[(epoch == 0) | (epoch == last), ["trial", "epoch"]])
     if beyond:
         log.warning("%s: %d epochs after the last of their network are dropped", path, len(beyond))
     if orphans or beyond:
+        known = set(finished["trial"])
         with path.open("rb") as file:
             lines = chain([file.readline()], (line for line in file if _is_known(line, known, beyond)))
             _replace(path, lines)
+    return tables.join(ends)
 
 
 def _is_known(line: bytes, known: set[str], beyond: set[bytes]) -> bool:

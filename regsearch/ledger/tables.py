@@ -10,7 +10,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from regsearch.errors import ResultsError
 from regsearch.ledger.files import unusable
@@ -48,12 +50,18 @@ def read_trials(folder: Path) -> pd.DataFrame:
 
 def read_epochs(folder: Path) -> pd.DataFrame:
     """Every network's epochs, the last row of each; none where the file is missing. See `read_trials`."""
-    return _read_epochs(folder, None)
+    return _read_epochs(folder)
 
 
-def read_ends(folder: Path, trials: pd.DataFrame) -> pd.DataFrame:
-    """The start and the last epoch of each trial of a table, where they are there; other rows may be among them."""
-    return _read_epochs(folder, name_ends(trials))
+def read_ends(folder: Path, trials: pd.DataFrame, but: Path | None = None) -> pd.DataFrame:
+    """The start and the last epoch of each trial of a table, where they are there; other rows may be among them.
+
+    Args:
+        folder: the results folder.
+        trials: a table of `trials.csv`.
+        but: a part that is left out.
+    """
+    return _read_epochs(folder, _list_ends(trials), but)
 
 
 def find_lacking(trials: pd.DataFrame, epochs: Iterable[pd.DataFrame]) -> list[str]:
@@ -64,29 +72,28 @@ def find_lacking(trials: pd.DataFrame, epochs: Iterable[pd.DataFrame]) -> list[s
         epochs: tables of epochs, of which the ends are enough.
     """
     completed = trials[trials["status"] == "completed"]
-    last = dict(zip(completed["trial"], completed["epochs"], strict=True))
     begun, ended = set[str](), set[str]()
     for table in epochs:
         begun.update(table.loc[table["epoch"] == 0, "trial"])
-        ended.update(table.loc[(table["epoch"] == table["trial"].map(last)).fillna(False), "trial"])
-    return [trial for trial in last if trial not in begun or trial not in ended]
+        ended.update(table.loc[table["epoch"] == find_last(table, completed), "trial"])
+    return [trial for trial in completed["trial"] if trial not in begun or trial not in ended]
 
 
-def find_incomplete(folder: Path, trials: pd.DataFrame) -> list[str]:
-    """The trials of a table to train again; none where every network's epochs are lost, which is said."""
-    lacking = find_lacking(trials, [read_ends(folder, trials)])
+def find_last(table: pd.DataFrame, trials: pd.DataFrame) -> NDArray[np.float64]:
+    """Each epoch's network's last one: NaN if it is not among the trials, infinite if that has none, being edited."""
+    last = dict(zip(trials["trial"], trials["epochs"].astype("float64").fillna(np.inf), strict=True))
+    places, names = pd.factorize(table["trial"])
+    return np.array([last.get(name, np.nan) for name in names], dtype="float64")[places]
+
+
+def find_incomplete(trials: pd.DataFrame, epochs: Iterable[pd.DataFrame], folder: Path) -> list[str]:
+    """The trials to train again, as `find_lacking`; none where every network's epochs are lost, which is said."""
+    lacking = find_lacking(trials, epochs)
     if lacking and len(lacking) == (trials["status"] == "completed").sum():
         # Whoever lost or removed the whole file does not want to train a study again for it.
         log.warning("%s was missing: the epochs of %d networks are lost", folder / EPOCHS, len(lacking))
         return []
     return lacking
-
-
-def name_ends(trials: pd.DataFrame) -> frozenset[bytes]:
-    """How the lines of last epochs begin."""
-    known = trials[trials["epochs"].notna()]
-    names = (f"{trial},{epoch}" for trial, epoch in zip(known["trial"], known["epochs"].astype(int), strict=True))
-    return frozenset(name.encode() + ending for name in names for ending in (b"", b".0"))
 
 
 def read_part(path: Path) -> pd.DataFrame:
@@ -96,12 +103,12 @@ def read_part(path: Path) -> pd.DataFrame:
 
 
 def parse_in_parts(path: Path, row: Row, ends: Container[bytes] | None = None) -> Iterator[pd.DataFrame]:
-    """The rows of a file, some at a time; of epochs perhaps those alone that may be a start or begin as in `ends`."""
+    """The rows of a file, some at a time; of epochs perhaps those alone that may be a start or have one of `ends`."""
     with _open_whole_lines(path) as stream:
         header, first = stream.readline(), 0
         while True:
             lines = list(islice(stream, ROWS_AT_ONCE))
-            wanted = lines if ends is None else [line for line in lines if _may_be_end(line, ends)]
+            wanted = lines if ends is None else _select_ends(lines, ends)
             if lines or not first:
                 try:
                     table = parse(io.BytesIO(header + b"".join(wanted)), path, row, first)
@@ -156,17 +163,26 @@ def find_end(stream: IO[bytes]) -> tuple[int, int]:
     return 0, size
 
 
-def _read_epochs(folder: Path, ends: Container[bytes] | None) -> pd.DataFrame:
-    paths = [part / EPOCHS for part in list_parts(folder)]
+def _read_epochs(folder: Path, ends: Container[bytes] | None = None, but: Path | None = None) -> pd.DataFrame:
+    paths = [part / EPOCHS for part in list_parts(folder) if part != but]
     tables = [parse_in_parts(path, Epoch, ends) for path in paths if _is_there(path)]
     table = join(list(chain.from_iterable(tables)) or [make_empty(Epoch)])
     return table.drop_duplicates(["trial", "epoch"], keep="last", ignore_index=True)
 
 
-def _may_be_end(line: bytes, ends: Container[bytes]) -> bool:
-    """Whether a line of epochs may be of a start, which does not go on with a digit from 1 to 9, or of a last one."""
-    number = line.find(b",") + 1
-    return not 49 <= line[number] <= 57 or line[0] == 34 or line[: line.find(b",", number)] in ends
+def _list_ends(trials: pd.DataFrame) -> frozenset[bytes]:
+    """The numbers of last epochs, as the ledger or a spreadsheet writes them."""
+    numbers = trials["epochs"].dropna().astype(int).unique()
+    return frozenset(f"{number}{ending}".encode() for number in numbers for ending in ("", ".0"))
+
+
+def _select_ends(lines: Iterable[bytes], ends: Container[bytes]) -> list[bytes]:
+    """The lines of epochs in `ends`, and those of starts: what does not begin with a digit from 1 to 9 may be one."""
+    return [
+        line
+        for line in lines
+        if not 49 <= line[(begin := line.find(b",") + 1)] <= 57 or line[begin : line.find(b",", begin)] in ends
+    ]
 
 
 def _is_there(path: Path) -> bool:

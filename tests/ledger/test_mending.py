@@ -1,6 +1,7 @@
 """A ledger that an earlier version, a spreadsheet or two runs at once left is gone on with, or refused in words."""
 
 import gzip
+import logging
 import shutil
 from dataclasses import fields, make_dataclass
 from pathlib import Path
@@ -30,6 +31,12 @@ from regsearch.spec import Spec
 
 FILES = ["trials.csv", "epochs.csv"]
 LEFT = Path(__file__).parent / "left_by_0.2.0"
+
+
+@pytest.fixture(autouse=True)
+def warnings_are_heard(caplog):
+    """Whatever `--quiet` of an earlier test left."""
+    caplog.set_level(logging.WARNING, "regsearch")
 
 
 @pytest.fixture
@@ -186,7 +193,7 @@ def test_start_and_last_epoch_are_enough(tmp_path):
     assert set(Ledger(tmp_path).finished) == {CELLS[0].trial}
     trials = read_trials(tmp_path)
     assert read_ends(tmp_path, trials)["epoch"].tolist() == [0, 40]
-    assert find_incomplete(tmp_path, trials) == []
+    assert find_incomplete(trials, [read_ends(tmp_path, trials)], tmp_path) == []
 
 
 def test_between_start_and_end_no_line_is_parsed(tmp_path):
