@@ -48,12 +48,13 @@ def parse(stream: IO[bytes], path: Path, row: Row, first: int = 0) -> pd.DataFra
     kinds = columns(row)
     start = stream.tell()
     try:
-        table = _read_csv(stream, {name: _DTYPES[kind] for name, kind in kinds.items()})
+        with np.errstate(invalid="ignore"):  # a number too large for a whole one: refused next
+            table = _read_csv(stream, {name: _DTYPES[kind] for name, kind in kinds.items()})
         names = list(kinds)[: max(len(table.columns), FIRST_COLUMNS[row])]
         numbers = [name for name in names if kinds[name] is float]
         if list(table.columns) != names or np.isinf(table[numbers].to_numpy()).any():
             raise ValueError
-    except (ValueError, TypeError):  # something is not what it should be, which the slow way names
+    except (ValueError, TypeError, OverflowError):  # something is not what it should be, which the slow way names
         stream.seek(start)
         table = _parse_carefully(stream, path, row, first)
     for name in list(kinds)[len(table.columns) :]:  # an earlier version had no such column
@@ -134,7 +135,7 @@ def _convert(values: "pd.Series[Any]", kind: type, path: Path, first: int) -> "p
     numbers = pd.to_numeric(values, errors="coerce")
     wrong = (numbers.isna() & values.notna()) | numbers.abs().eq(float("inf")).fillna(False)
     if kind is int:
-        wrong |= numbers.notna() & (numbers % 1 != 0)
+        wrong |= numbers.notna() & ((numbers % 1 != 0) | (numbers.abs() >= 2**63))
     if wrong.any():
         index = int(wrong.to_numpy().argmax())
         expected = "a whole number" if kind is int else "a finite number"

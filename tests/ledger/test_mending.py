@@ -153,6 +153,16 @@ def test_a_line_that_two_runs_wrote_at_once_is_named(path, name, line, words):
             opened(path)
 
 
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "1" * 400, "1e300", str(2**63), str(-(2**70)), "0x10", "true", "1_0", "½"])  # fmt: skip
+@pytest.mark.parametrize(("name", "old", "column"), [("trials.csv", ",20,18,", "trainable_weights"), ("epochs.csv", ",0,,", "epoch")])  # fmt: skip
+def test_a_whole_number_that_cannot_be_one_is_named(path, name, old, column, number):
+    text = (path / name).read_text()
+    (path / name).write_text(text.replace(old, f",{number}," + old.split(",", 2)[2], 1))
+    for opened in (Ledger, read_trials if name == "trials.csv" else read_epochs):
+        with pytest.raises(ResultsError, match=f"{name}:2: {column}: expected a whole number, got '{number}'"):
+            opened(path)
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_rows_that_are_longer_than_the_header_are_never_shifted(path, name):
     edit(path / name, lambda lines: [lines[0], *(f"{line},1" for line in lines[1:])])
