@@ -114,6 +114,7 @@ def run(
                         search.end(records)
                         outcome.add(records)
                         progress.advance(records)
+                known.confirm()
                 known.checkpoints.clear()
             with ledger.hold(folder, ledger.FOREVER) if settings.part else nullcontext():
                 if outcome.trained:

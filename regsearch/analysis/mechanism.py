@@ -34,7 +34,7 @@ def measure_mechanism(
 
     Args:
         trials: rows of the ledger.
-        epochs: rows of `epochs.csv`; of these the starts, epoch 0, are enough.
+        epochs: rows of `epochs.csv`; of these the starts, epoch 0, are enough. Who has none is left out.
         best: the table of `best_lambda`.
         penalties: those of the table.
     """
@@ -48,8 +48,9 @@ def measure_mechanism(
         row["lambda"], penalty = best_row["best_grid_lambda"], by_name[row["penalty"]]
         ends = completed.iloc[places.get((row["architecture"], *(row[name] for name in SETTING)), [])]
         ends = ends[np.isclose(ends["lambda"], row["lambda"], rtol=1e-9, atol=0)]
+        ends = ends[ends["trial"].isin(starts.index)]
         ends = ends.sort_values("seed").set_index("trial")  # the ledger's order is that of completion
-        begun = starts.loc[ends.index.intersection(starts.index, sort=False)]
+        begun = starts.loc[ends.index]
         row["seeds"] = len(ends)
         for end, networks in zip(ENDS, (begun, ends), strict=True):
             row |= {f"{name}_{end}": value for name, value in _measure(networks, row, penalty).items()}

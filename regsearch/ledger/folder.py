@@ -1,22 +1,17 @@
-"""The results folder: held by one run at a time, and by one study for good."""
+"""Whose study a results folder is: `spec.yaml`, `study.json`, and what of another study is refused."""
 
 import hashlib
 import json
-import logging
 import os
 import platform
-import re
-import socket
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from regsearch import grid
 from regsearch.data import Facts
@@ -24,24 +19,17 @@ from regsearch.errors import ResultsError, SpecError
 from regsearch.grid import WIDTHS
 from regsearch.ledger.checkpoints import DECIDING, SAVE_SECONDS
 from regsearch.ledger.files import unusable, write_text
+from regsearch.ledger.holding import BRIEFLY, hold, hold_whole
 from regsearch.ledger.ledger import Ledger
 from regsearch.ledger.tables import EPOCHS, SHARDS, TRIALS
 from regsearch.spec import Spec
 
-SPEC, STUDY, LOCK, HOLDER = "spec.yaml", "study.json", ".lock", ".lock-holder"
+SPEC, STUDY = "spec.yaml", "study.json"
 OURS = (
     TRIALS, EPOCHS, SHARDS, "response.csv", "best_lambda.csv", "scaling.csv", "transfer.csv", "stability.csv",
     "mechanism.csv", "calibration.csv", "keras_tuner", "figures", "report.html", "tables.xlsx",
 )  # fmt: skip
-BRIEFLY, FOREVER = 120.0, -1.0
-"""Seconds to wait for what is held for a moment only, or by one shard after the other."""
-_GHOST = 30.0
-"""Seconds after which a file system has let go of the lock of a shard whose machine was lost."""
-MOVED_ASIDE = re.compile(r"-\d{8}-\d{6}(-\d+)?$")
-"""How the name of a folder that was moved aside ends."""
 PACKAGES = (*DECIDING, "keras-tuner", "pandas", "pillow", "scipy", "scikit-learn")
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -68,52 +56,6 @@ class StudyFacts:
 
 
 @contextmanager
-def hold(folder: Path, wait: float = 0.0) -> Iterator[None]:
-    """Holds the folder against other runs, but not against shards, which hold their own parts of it.
-
-    Args:
-        folder: made where there is none.
-        wait: seconds to wait for whoever holds it now.
-
-    Raises:
-        ResultsError: another run holds it, or it cannot be made or written.
-    """
-    holder, lock = folder / HOLDER, FileLock(folder / LOCK, timeout=wait)
-    if folder.exists() and not folder.is_dir():
-        raise ResultsError(f"{folder}: expected a folder for the results, got a file. Name another with --out.")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        who = "unknown"
-        with suppress(OSError):  # it may be leaving
-            who = holder.read_text(encoding="utf-8").strip()
-        raise ResultsError(
-            f"{folder}: expected a results folder that no other run holds, got one held by another run ({who}). "
-            "Wait for it, or name another folder with --out."
-        ) from None
-    except OSError as error:
-        raise unusable(folder, error) from None
-    try:
-        write_text(holder, f"process {os.getpid()} on {socket.gethostname()}, since {_now()}\n")
-        yield
-    finally:
-        with suppress(OSError):
-            holder.unlink()
-        lock.release()
-
-
-@contextmanager
-def hold_whole(folder: Path) -> Iterator[None]:
-    """Holds the folder and every shard's part of it; see `hold`."""
-    with ExitStack() as stack:
-        stack.enter_context(hold(folder))
-        for part in sorted(path for path in folder.glob(f"{SHARDS}/*") if path.is_dir()):
-            stack.enter_context(hold(part))
-        yield
-
-
-@contextmanager
 def open_study(
     folder: Path, spec: Spec, facts: Facts, engine: str, part: str = "", save_seconds: float = SAVE_SECONDS
 ) -> Iterator[Ledger]:
@@ -137,36 +79,12 @@ def open_study(
         if part:
             with hold(folder, BRIEFLY):
                 claim(folder, spec, engine, facts)
-                stack.enter_context(hold(folder / part, _GHOST))
+                # A scheduler may start it again before its last machine has been silent for long enough.
+                held = stack.enter_context(hold(folder / part, BRIEFLY))
         else:
-            stack.enter_context(hold_whole(folder))
+            held = stack.enter_context(hold_whole(folder))
             claim(folder, spec, engine, facts)
-        yield Ledger(folder, part, save_seconds)
-
-
-def move_aside(folder: Path) -> None:
-    """Renames a results folder to a dated name beside it, whatever is in it; one that is empty or not there stays.
-
-    Raises:
-        ResultsError: another run holds it, it is no results folder, or it cannot be renamed.
-    """
-    if not folder.is_dir() or not any(folder.iterdir()):
-        return
-    if not any((folder / name).exists() for name in (SPEC, STUDY, *OURS)):
-        raise ResultsError(
-            f"{folder}: expected a results folder to move aside, got one with nothing of a study in it. "
-            "Name another folder with --out."
-        )
-    with hold_whole(folder):
-        whole = folder.parent.resolve() / folder.name if folder.name not in ("", "..") else folder.resolve()
-        stem = f"{whole.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-        names = (whole.with_name(stem + suffix) for suffix in ("", *(f"-{number}" for number in range(2, 1000))))
-        aside = next(path for path in names if not path.exists())
-        try:
-            whole.rename(aside)
-        except OSError as error:
-            raise unusable(folder, error) from None
-    log.warning("%s: earlier results are now in %s", folder, aside)
+        yield Ledger(folder, part, save_seconds, held.confirm)
 
 
 def admit(folder: Path, spec: Spec, content: str) -> dict[str, Any] | None:
@@ -230,7 +148,7 @@ def read_facts(folder: Path) -> StudyFacts:
     """
     path = folder / STUDY
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = json.loads(path.read_text(encoding="utf-8-sig"))  # Windows programs begin with a mark
         if not isinstance(facts, dict):
             raise ValueError("it is no mapping of names to values")
         for key in ("engine", "content"):

@@ -172,6 +172,10 @@ def record_failed(cell: Cell, error: str) -> Record:
     return Record(Trial.of(cell, None, "failed"), error=error)
 
 
+FIRST_COLUMNS = {Trial: 25, Epoch: 9}
+"""How many columns version 0.2.0 wrote. Later ones come at the end, are None by default, and empty in its files."""
+
+
 def columns(row: type[Trial] | type[Epoch]) -> dict[str, type]:
     """The columns of a row's table in their order, each with the type of its values: str, int or float."""
     hints = get_type_hints(row)

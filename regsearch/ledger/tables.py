@@ -1,34 +1,29 @@
-"""`trials.csv` and `epochs.csv` → tables, held against what they should be; the ledger of shards lies in parts."""
+"""`trials.csv` and `epochs.csv` → tables; the ledger of shards lies in parts, and any may be packed."""
 
 import gzip
 import io
 import logging
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any, get_args
+from typing import IO
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from regsearch.errors import ResultsError
 from regsearch.ledger.files import unusable
-from regsearch.ledger.records import Epoch, Status, Trial, columns
+from regsearch.ledger.parsing import Row, make_empty, parse
+from regsearch.ledger.records import Epoch, Trial
 
 TRIALS, EPOCHS = "trials.csv", "epochs.csv"
 SHARDS = "shards"
 PACKED = ".gz"
 ROWS_AT_ONCE = 50_000
 """Epochs read at a time: all of a large study's would take a gigabyte."""
-_DTYPES = {str: "string", int: "Int64", float: "float64"}
-_ALWAYS = ("trial", "architecture", "penalty", "lambda", "learning_rate", "train_size", "seed", "engine")
-_SCORES = (
-    "trainable_weights", "penalised_weights", "epochs", "train_loss", "penalty_value", "validation_loss", "test_loss",
-)  # fmt: skip
-
-Row = type[Trial] | type[Epoch]
 
 log = logging.getLogger(__name__)
 
@@ -53,37 +48,67 @@ def read_trials(folder: Path) -> pd.DataFrame:
     return keep_last(join([read_part(part / TRIALS) for part in list_parts(folder)]))
 
 
-def read_epochs(folder: Path, starts_only: bool = False) -> pd.DataFrame:
-    """Every network's epochs, or its start alone; see `read_trials`."""
-    parts = [parse_in_parts(part / EPOCHS, Epoch, starts_only) for part in list_parts(folder)]
-    table = join(list(chain.from_iterable(parts)))
-    if starts_only:
-        table = table[table["epoch"] == 0]
-    return table.drop_duplicates(["trial", "epoch"], keep="last", ignore_index=True)
+def read_epochs(folder: Path) -> pd.DataFrame:
+    """Every network's epochs, the last row of each; none where the file is missing. See `read_trials`."""
+    return _read_epochs(folder)
+
+
+def read_ends(folder: Path, trials: pd.DataFrame, but: Path | None = None) -> pd.DataFrame:
+    """The start and the last epoch of each trial of a table, where they are there; other rows may be among them.
+
+    Args:
+        folder: the results folder.
+        trials: a table of `trials.csv`.
+        but: a part that is left out.
+    """
+    return _read_epochs(folder, _list_ends(trials), but)
+
+
+def find_lacking(trials: pd.DataFrame, epochs: Iterable[pd.DataFrame]) -> list[str]:
+    """The completed trials whose start or last epoch is missing.
+
+    Args:
+        trials: with one row a trial.
+        epochs: tables of epochs, of which the ends are enough.
+    """
+    completed = trials[trials["status"] == "completed"]
+    begun, ended = set[str](), set[str]()
+    for table in epochs:
+        begun.update(table.loc[table["epoch"] == 0, "trial"])
+        ended.update(table.loc[table["epoch"] == find_last(table, completed), "trial"])
+    return [trial for trial in completed["trial"] if trial not in begun or trial not in ended]
+
+
+def find_last(table: pd.DataFrame, trials: pd.DataFrame) -> NDArray[np.float64]:
+    """Each epoch's network's last one: NaN if it is not among the trials, infinite if that has none, being edited."""
+    last = dict(zip(trials["trial"], trials["epochs"].astype("float64").fillna(np.inf), strict=True))
+    places, names = pd.factorize(table["trial"])
+    return np.array([last.get(name, np.nan) for name in names], dtype="float64")[places]
+
+
+def find_incomplete(trials: pd.DataFrame, epochs: Iterable[pd.DataFrame], folder: Path) -> list[str]:
+    """The trials to train again, as `find_lacking`; none where every network's epochs are lost, which is said."""
+    lacking = find_lacking(trials, epochs)
+    if lacking and len(lacking) == (trials["status"] == "completed").sum():
+        # Whoever lost or removed the whole file does not want to train a study again for it.
+        log.warning("%s was missing: the epochs of %d networks are lost", folder / EPOCHS, len(lacking))
+        return []
+    return lacking
 
 
 def read_part(path: Path) -> pd.DataFrame:
     """One part's `trials.csv`, every row of it."""
     with _open_whole_lines(path) as stream:
-        return parse_trials(stream, path)
+        return parse(stream, path, Trial)
 
 
-def parse_trials(stream: IO[bytes], path: Path) -> pd.DataFrame:
-    """The rows of a `trials.csv`; `path` is named in errors."""
-    table = parse(stream, path, Trial)
-    _check_trials(table, path)
-    return table
-
-
-def parse_in_parts(path: Path, row: Row, starts_only: bool = False) -> Iterator[pd.DataFrame]:
-    """The rows of a file, some at a time; of epochs perhaps those alone that may be of a start."""
+def parse_in_parts(path: Path, row: Row, ends: Container[bytes] | None = None) -> Iterator[pd.DataFrame]:
+    """The rows of a file, some at a time; of epochs perhaps those alone that may be a start or have one of `ends`."""
     with _open_whole_lines(path) as stream:
         header, first = stream.readline(), 0
         while True:
             lines = list(islice(stream, ROWS_AT_ONCE))
-            wanted = lines
-            if starts_only:  # what follows the first comma does not begin with a digit from 1 to 9
-                wanted = [line for line in lines if not 49 <= line[line.find(b",") + 1] <= 57]
+            wanted = lines if ends is None else _select_ends(lines, ends)
             if lines or not first:
                 try:
                     table = parse(io.BytesIO(header + b"".join(wanted)), path, row, first)
@@ -93,44 +118,6 @@ def parse_in_parts(path: Path, row: Row, starts_only: bool = False) -> Iterator[
             if not lines:
                 return
             first += len(lines)
-
-
-def parse(stream: IO[bytes], path: Path, row: Row, first: int = 0) -> pd.DataFrame:
-    """The rows of CSV text that begins with the header.
-
-    Args:
-        stream: the text, in whole lines.
-        path: named in errors.
-        row: what its rows are.
-        first: how many rows of the file came before.
-    """
-    kinds = columns(row)
-    start = stream.tell()
-    try:
-        table = _read_csv(stream, {name: _DTYPES[kind] for name, kind in kinds.items()})
-        numbers = [name for name, kind in kinds.items() if kind is float]
-        if list(table.columns) != list(kinds) or np.isinf(table[numbers].to_numpy()).any():
-            raise ValueError
-    except (ValueError, TypeError):  # something is not what it should be, which the slow way names
-        stream.seek(start)
-        table = _parse_carefully(stream, path, kinds, first)
-    for name, kind in kinds.items():
-        if kind is int and not table[name].hasnans:
-            table[name] = table[name].astype("int64")
-    return table
-
-
-def check_header(path: Path, names: Sequence[str], expected: Sequence[str]) -> None:
-    """The columns stand as they are written; a later version may have added some at the end."""
-    for index, name in enumerate(expected):
-        got = repr(names[index]) if index < len(names) else "nothing"
-        if got != repr(name):
-            if 0 < len(names) == index:
-                advice = "An older version wrote it: go on with that version, name another folder with --out, or "
-                advice += "move this one aside with --fresh and train again."
-            else:
-                advice = "The ledger is not meant to be edited: restore it, or name another folder with --out."
-            raise ResultsError(f"{path}:1: expected the column {name!r} as number {index + 1}, got {got}. {advice}")
 
 
 def join(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -176,6 +163,28 @@ def find_end(stream: IO[bytes]) -> tuple[int, int]:
     return 0, size
 
 
+def _read_epochs(folder: Path, ends: Container[bytes] | None = None, but: Path | None = None) -> pd.DataFrame:
+    paths = [part / EPOCHS for part in list_parts(folder) if part != but]
+    tables = [parse_in_parts(path, Epoch, ends) for path in paths if _is_there(path)]
+    table = join(list(chain.from_iterable(tables)) or [make_empty(Epoch)])
+    return table.drop_duplicates(["trial", "epoch"], keep="last", ignore_index=True)
+
+
+def _list_ends(trials: pd.DataFrame) -> frozenset[bytes]:
+    """The numbers of last epochs, as the ledger or a spreadsheet writes them."""
+    numbers = trials["epochs"].dropna().astype(int).unique()
+    return frozenset(f"{number}{ending}".encode() for number in numbers for ending in ("", ".0"))
+
+
+def _select_ends(lines: Iterable[bytes], ends: Container[bytes]) -> list[bytes]:
+    """The lines of epochs in `ends`, and those of starts: what does not begin with a digit from 1 to 9 may be one."""
+    return [
+        line
+        for line in lines
+        if not 49 <= line[(begin := line.find(b",") + 1)] <= 57 or line[begin : line.find(b",", begin)] in ends
+    ]
+
+
 def _is_there(path: Path) -> bool:
     return path.exists() or path.with_name(path.name + PACKED).exists()
 
@@ -198,55 +207,3 @@ def _open_whole_lines(path: Path) -> Iterator[IO[bytes]]:
             log.warning("%s: its last line is torn and left out (%d bytes)", path, torn)
             stream = io.BytesIO(stream.read(whole))
         yield stream
-
-
-def _read_csv(stream: IO[bytes], dtypes: Any) -> pd.DataFrame:
-    return pd.read_csv(stream, dtype=dtypes, keep_default_na=False, na_values=[""], encoding="utf-8", engine="c")
-
-
-def _parse_carefully(stream: IO[bytes], path: Path, kinds: dict[str, type], first: int) -> pd.DataFrame:
-    """The rows with the first value that is not what it should be named."""
-    try:
-        table = _read_csv(stream, "string")
-    except (ValueError, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else "no header"
-        raise ResultsError(f"{path}: expected a CSV ledger, got a file that is not one ({reason})") from None
-    check_header(path, list(table.columns), list(kinds))
-    table = table[list(kinds)]
-    return table.assign(**{name: _convert(table[name], kind, path, first) for name, kind in kinds.items()})
-
-
-def _convert(values: "pd.Series[Any]", kind: type, path: Path, first: int) -> "pd.Series[Any]":
-    if kind is str:
-        return values
-    numbers = pd.to_numeric(values, errors="coerce")
-    wrong = (numbers.isna() & values.notna()) | numbers.abs().eq(float("inf")).fillna(False)
-    if kind is int:
-        wrong |= numbers.notna() & (numbers % 1 != 0)
-    if wrong.any():
-        index = int(wrong.to_numpy().argmax())
-        expected = "a whole number" if kind is int else "a finite number"
-        raise _blame(path, first + index, values.name, expected, values.iloc[index])
-    return numbers.astype("float64" if kind is float else "Int64")
-
-
-def _check_trials(table: pd.DataFrame, path: Path) -> None:
-    """What every row must have, and what one that completed must have besides."""
-    statuses = get_args(Status)
-    completed = table["status"] == "completed"
-    checks = [(~table["status"].isin(statuses), "status", f"one of {', '.join(statuses)}")]
-    checks += [(table[name].isna(), name, "a value") for name in _ALWAYS]
-    checks += [(completed & table[name].isna(), name, "a number") for name in _SCORES]
-    checks += [(table["lambda"] < 0, "lambda", "a number of at least 0")]
-    for wrong, name, expected in checks:
-        if wrong.fillna(True).any():
-            index = int(wrong.fillna(True).to_numpy().argmax())
-            raise _blame(path, index, name, expected, table[name].iloc[index])
-
-
-def _blame(path: Path, index: int, name: object, expected: str, got: object) -> ResultsError:
-    shown = "nothing" if pd.isna(got) else repr(got)  # type: ignore[call-overload]
-    return ResultsError(
-        f"{path}:{index + 2}: {name}: expected {expected}, got {shown}. "
-        "The ledger is not meant to be edited: restore it, or delete that line to train the network again."
-    )

@@ -1,5 +1,6 @@
 """`regsearch report`: a results folder as it stands, and every table, figure and page made from it."""
 
+import logging
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FIGURES, PAGE, WORKBOOK = "figures", "report.html", "tables.xlsx"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,13 @@ class Snapshot:
     @cached_property
     def tables(self) -> Tables:
         """What the analyses say."""
-        starts = ledger.read_epochs(self.folder, starts_only=True)
+        epochs = ledger.read_ends(self.folder, self.trials)
+        if lacking := ledger.find_lacking(self.trials, [epochs]):
+            log.warning(
+                "%s: %d of %d networks lack their start or their last epoch in %s: mechanism.csv leaves them out",
+                self.folder, len(lacking), len(self.trials), EPOCHS,
+            )  # fmt: skip
+        starts = epochs[(epochs["epoch"] == 0) & ~epochs["trial"].isin(lacking)]
         # Ledgers of older versions lack the loss of guessing, which with classes of one size is this.
         evenly = math.log(self.study.classes or math.nan)
         trials = self.trials.assign(guessing_loss=self.trials["guessing_loss"].fillna(evenly))

@@ -133,6 +133,7 @@ def make_plan(spec: Spec, results: Path, settings: Settings, started: float, sig
     sizes = grid.measure(spec, facts)
     trials = _read_trials(spec, results, facts)
     finished = set(trials.loc[trials["status"] != "failed", "trial"])
+    finished -= set(ledger.find_incomplete(trials, [ledger.read_ends(results, trials)], results))
     rounds = list(grid.make_rounds(spec, settings.engine, facts.content, lambda: trials))
     site = ThisMachine(settings)
     planner = Planner(spec, sizes, settings, site.device)

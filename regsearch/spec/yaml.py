@@ -72,7 +72,7 @@ def read(path: Path) -> str:
         SpecError: the file cannot be read, or is not text.
     """
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             return file.read(MAX_CHARACTERS + 1)
     except UnicodeDecodeError as error:
         raise SpecError(f"{path}: expected a YAML file in UTF-8, got bytes that are not ({error.reason})") from None

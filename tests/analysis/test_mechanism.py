@@ -61,3 +61,11 @@ def test_networks_that_diverged_or_are_not_there_leave_gaps_and_no_error():
     assert np.isnan(table.loc[1, "sum_abs_weights_start"])
     assert table.loc[1, "sum_abs_weights_start_exponent"] == pytest.approx(0.75)
     assert measure_mechanism(trials, epochs, best.iloc[:0], PENALTIES).empty
+
+
+def test_networks_whose_start_is_not_known_are_left_out_of_both_ends():
+    trials, epochs, best = made_up()
+    trials.loc[trials["trial"] == f"1-1-{LAMBDA}", ["sum_abs_weights"]] = 1e6
+    table = measure_mechanism(trials, epochs[epochs["trial"] != f"1-1-{LAMBDA}"], best, PENALTIES)
+    assert table["seeds"].tolist() == [2, 1, 2]
+    assert table["sum_abs_weights_end"].tolist() == pytest.approx([n**0.75 / 2 for n in WEIGHTS])

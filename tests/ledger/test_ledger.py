@@ -10,7 +10,7 @@ from conftest import parsed
 
 from regsearch.errors import ResultsError
 from regsearch.grid.cells import make_cells
-from regsearch.ledger import Ledger, exists, read_epochs, read_trials
+from regsearch.ledger import Ledger, exists, read_ends, read_epochs, read_trials
 from regsearch.ledger.records import Counts, Epoch, record_completed, record_diverged, record_failed
 
 CELLS = make_cells(parsed(), "reference", "digits")
@@ -106,12 +106,22 @@ def test_an_edited_ledger_is_refused_and_left_as_it_is(tmp_path, old, new, words
 
 
 @pytest.mark.parametrize("name", ["trials.csv", "epochs.csv"])
-@pytest.mark.parametrize("content", [b"\xff\xfe\x00garbage", b"my,data\n1,2\n", "trial,a\n".encode("utf-16")])
-def test_a_file_that_is_no_ledger_is_refused_and_left_as_it_is(tmp_path, name, content):
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\x00\xfegarbage\n", "expected the column 'trial' as number 1, got"),
+        (b"my,data\n1,2\n", "expected the column 'trial' as number 1, got 'my'"),
+        ("trial,a\n".encode("utf-16"), "expected text in UTF-8, got UTF-16. Save it as CSV in UTF-8 with commas"),
+        (b"trial;a\n1;2\n", "expected columns that are parted by commas, got semicolons. Save it as CSV in UTF-8"),
+        (b"trial\ta\n1\t2\n", "expected columns that are parted by commas, got tabs"),
+    ],
+)
+def test_a_file_that_is_no_ledger_is_refused_and_left_as_it_is(tmp_path, name, content, words):
     Ledger(tmp_path).append([done(CELLS[0])])
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(ResultsError, match=f"{name}:1: expected the column 'trial' as number 1"):
-        Ledger(tmp_path)
+    for opened in (Ledger, read_trials if name == "trials.csv" else read_epochs):
+        with pytest.raises(ResultsError, match=f"{name}:1: {words}"):
+            opened(tmp_path)
     assert (tmp_path / name).read_bytes() == content
 
 
@@ -206,17 +216,18 @@ def test_epochs_that_are_no_numbers_are_refused_before_anything_is_trained(tmp_p
         Ledger(tmp_path)
 
 
-def test_a_damaged_start_is_named_by_its_line_where_starts_alone_are_read(tmp_path):
+def test_a_damaged_start_is_named_by_its_line_where_ends_alone_are_read(tmp_path):
     Ledger(tmp_path).append([done(cell) for cell in CELLS[:3]])
     path = tmp_path / "epochs.csv"
     lines = path.read_text().splitlines(keepends=True)
     assert lines[5].startswith(f"{CELLS[2].trial},0,")
     path.write_text("".join([*lines[:5], lines[5].replace(",0.25,", ",little,"), *lines[6:]]))
-    for starts_only in (True, False):
+    trials = read_trials(tmp_path)
+    for read in (read_epochs, lambda folder: read_ends(folder, trials)):
         with pytest.raises(
             ResultsError, match=r"epochs.csv:6: penalty_value: expected a finite number, got 'little'"
         ):
-            read_epochs(tmp_path, starts_only)
+            read(tmp_path)
 
 
 def packed(path):

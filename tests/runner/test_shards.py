@@ -116,7 +116,7 @@ def test_a_report_reads_the_parts_that_are_there(tmp_path):
 
 
 def test_a_shard_that_another_process_trains_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(folder, "_GHOST", 0.1)
+    monkeypatch.setattr(folder, "BRIEFLY", 0.1)
     with (
         folder.open_study(tmp_path, SPEC, datasets.describe(SPEC), "population", "shards/1-of-2"),
         pytest.raises(ResultsError, match="1-of-2: expected a results folder that no other run holds"),
