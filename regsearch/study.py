@@ -91,7 +91,7 @@ def run(
     sizes = grid.measure(spec, facts)
     with runner.open_site(settings) as site:
         if spec.dataset.name == "images":  # TensorFlow reads them, and takes its settings only before that
-            if site.trains_here:
+            if site.may_train_here:
                 engine.start(site.threads, site.device)
             else:
                 engine.import_quietly()

@@ -18,7 +18,7 @@ import keras
 import keras_tuner as kt
 from keras_tuner.engine import trial as kt_trial
 
-from regsearch import data
+from regsearch import data, surroundings
 from regsearch.data import Facts
 from regsearch.engine import build
 from regsearch.grid import Cell, cost_architecture
@@ -115,7 +115,8 @@ class GridTuner(kt.Tuner):
             self.clear = weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
         oracle = GridOracle()
         oracle.grow(cells, rows)
-        with _name_folder(directory / FOLDER):
+        # A user's variables for searches of several machines would make this one wait for another.
+        with surroundings.hidden("KERASTUNER_"), _name_folder(directory / FOLDER):
             super().__init__(
                 oracle, GridHyperModel(spec, cells), directory=directory, project_name=FOLDER, overwrite=True
             )
