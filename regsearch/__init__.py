@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sys
 
-if getattr(sys, "argv", [])[:1] == ["-m"]:  # `python -m regsearch` would import what lies in the current folder
+if getattr(sys, "argv", [""])[0].rpartition("/")[2] in ("regsearch", "-m"):  # the command, before it imports more
     from regsearch import surroundings
 
     sys.path[:] = surroundings.list_path(sys.path)

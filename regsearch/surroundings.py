@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
+from regsearch.errors import DeviceError
+
 _OTHERS = (
     "MPLBACKEND", "MATPLOTLIBRC", "DASK_", "KERASTUNER_", "KERAS_", "TF_", "TF2_", "PANDAS_", "NPY_", "NUMPY_",
     "SCIPY_", "SKLEARN_", "JUPYTER_", "PYTHONWARNINGS", "PYTHONOPTIMIZE", "PYTHONINSPECT", "PYTHONDEVMODE",
@@ -54,6 +56,14 @@ def set_aside(worker: bool = False) -> None:
     warnings.simplefilter("ignore")
     logging.getLogger().addHandler(logging.NullHandler())  # or Python would print what libraries log
     sys.path[:] = list_path(sys.path)
+    guard_imports()
+
+
+def guard_imports() -> None:
+    """Sets the environment so that processes started from now on import nothing that lies in the current folder."""
+    os.environ["PYTHONSAFEPATH"] = "1"
+    if "PYTHONPATH" in os.environ:  # an empty part of it means the current folder
+        os.environ["PYTHONPATH"] = os.pathsep.join(list_path(os.environ["PYTHONPATH"].split(os.pathsep)))
 
 
 def _is_number(text: str) -> bool:
@@ -75,6 +85,23 @@ def list_path(path: list[str]) -> list[str]:
 
 def _is_kept(folder: str, foreign: set[str]) -> bool:
     return folder != "" and os.path.realpath(folder) not in foreign
+
+
+def check_temporary_folder() -> None:
+    """Asks for a folder for temporary files, which TensorFlow, Matplotlib and workers need.
+
+    Raises:
+        DeviceError: there is none.
+    """
+    import tempfile
+
+    try:
+        tempfile.gettempdir()
+    except OSError as error:
+        raise DeviceError(
+            f"TMPDIR: expected a folder for temporary files that can be written, got: {error.strerror}. "
+            "Name one: TMPDIR=DIR regsearch …"
+        ) from None
 
 
 def import_apart(*names: str) -> None:

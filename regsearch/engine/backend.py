@@ -7,7 +7,6 @@ import tempfile
 import threading
 from functools import cache
 from pathlib import Path
-from typing import IO
 
 from regsearch import surroundings
 from regsearch.engine.limits import count_allowed_cores
@@ -117,12 +116,13 @@ def _import_once() -> None:
     TensorFlow prints from C++ before it can be told not to, past Python's `sys.stderr`: so file descriptor 2 itself
     leads elsewhere meanwhile.
     """
+    surroundings.check_temporary_folder()
     _check_threads()
     level = os.environ.get("TF_CPP_MIN_LOG_LEVEL")
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = level or "3"
     sys.stderr.flush()
     stderr = os.dup(2)
-    with _open_scratch() as chatter:
+    with tempfile.TemporaryFile() as chatter:
         os.dup2(chatter.fileno(), 2)
         try:
             surroundings.import_apart("matplotlib", "keras")  # Keras imports Matplotlib; Python remembers them
@@ -156,11 +156,3 @@ def _check_threads() -> None:
         ) from None
     finally:
         end.set()
-
-
-def _open_scratch() -> IO[bytes]:
-    """A file for what may be read again; nowhere, where there is no folder for temporary files."""
-    try:
-        return tempfile.TemporaryFile()
-    except OSError:
-        return open(os.devnull, "w+b")  # noqa: PTH123

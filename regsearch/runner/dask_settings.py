@@ -29,7 +29,6 @@ SETTINGS = {
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "DASK_LOGGING__DISTRIBUTED": "critical",
-        "PYTHONSAFEPATH": "1",  # else a worker would import what lies in the current folder
     },
 }
 """What a scheduler and its workers need besides their defaults: nothing on HTTP, one task a worker, no sampling."""
@@ -39,6 +38,7 @@ SETTINGS = {
 def settings_of_ours() -> Iterator[None]:
     """Inside, Dask's settings are its defaults and ours, and it is silent. What it sets in the environment goes."""
     config, levels, environment = _copy(dask.config.config), silence_dask(), dict(os.environ)
+    surroundings.guard_imports()
     dask.config.refresh(paths=[], env={})
     try:
         with dask.config.set(SETTINGS):
