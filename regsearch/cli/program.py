@@ -22,13 +22,13 @@ STOPPED = "regsearch: stopped. What is finished is kept; run the same command ag
 class Commands(click.Group):
     """The command group; turns the errors of the library into a message and an exit code, once."""
 
-    def __call__(self) -> Any:
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
         """The program, in a process of its own: what a user has set for other programs is set aside."""
         if sys.flags.optimize > 1:  # `python -OO` drops docstrings, which are the help
             os.environ.pop("PYTHONOPTIMIZE", None)
             os.execv(sys.executable, [sys.executable, "-m", "regsearch", *sys.argv[1:]])
         surroundings.set_aside()
-        return self.main(prog_name="regsearch")
+        return self.main(*arguments, **{"prog_name": "regsearch"} | named)
 
     def main(self, *arguments: Any, **named: Any) -> Any:
         """Runs the program."""

@@ -56,15 +56,15 @@ def _find_hierarchies(controller: str) -> Iterator[tuple[Path, Path, int]]:
     """Where a controller's groups are mounted: which of them is the root there, the folder and the version."""
     for line in _read_lines("mountinfo"):
         before, _, after = line.partition(" - ")
-        (_, _, _, root, mounted, *_), (kind, *_, options) = before.split(), after.split()
+        where, (kind, *_, options) = before.split(), after.split() or ("", "")
         if kind == "cgroup2" or (kind == "cgroup" and controller in options.split(",")):
-            yield Path(root), Path(mounted), 2 if kind == "cgroup2" else 1
+            yield Path(where[3]), Path(where[4]), 2 if kind == "cgroup2" else 1
 
 
 def _find_paths(controller: str) -> list[Path]:
     """This process's groups of a controller of version 1, or of version 2 where it is empty."""
     groups = (line.split(":", 2) for line in _read_lines("cgroup"))
-    return [Path(path) for _, controllers, path in groups if controller in controllers.split(",")]
+    return [Path(path) for _, names, path in groups if controller in names.split(",")]
 
 
 def _read_lines(name: str) -> list[str]:
