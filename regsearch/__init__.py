@@ -12,6 +12,13 @@ logger `regsearch`.
 
 from __future__ import annotations
 
+import sys
+
+if getattr(sys, "argv", [""])[0].rpartition("/")[2] in ("regsearch", "-m"):  # the command, before it imports more
+    from regsearch import surroundings
+
+    sys.path[:] = surroundings.list_path(sys.path)
+
 import logging
 from functools import cached_property
 from importlib.metadata import version
@@ -208,8 +215,8 @@ def run(
 
     By default the networks train in processes of their own, one a core or GPU. These start without the caller's main
     module, so a script needs no `if __name__ == "__main__":`. This process imports Keras Tuner, as its Keras is set
-    up; its settings, environment and logging are afterwards as they were. (While it lasts, Dask's log is silent, and
-    the environment names one computing thread a process.)
+    up; its settings, environment and logging are afterwards as they were. (While it lasts, Dask's log is silent, its
+    settings are its defaults, and the environment names one computing thread a process.)
 
     With `workers=0` this process itself trains, and stays changed: Keras's float type, epsilon, image format and
     limits of epochs and steps; TensorFlow's threads, devices and logger; and in the environment `KERAS_BACKEND`,
@@ -229,6 +236,7 @@ def run(
 
     Raises:
         SpecError, DeviceError, DatasetError, ResultsError: all of them RegsearchError, with what to do.
+        ClusterError: no process of its own is left that trains.
         ValueError: an argument makes no sense.
     """
     from regsearch import study

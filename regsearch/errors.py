@@ -22,7 +22,7 @@ class SpecError(RegsearchError):
 
 
 class DeviceError(RegsearchError):
-    """The device that was asked for is not there."""
+    """The device that was asked for is not there, or this machine does not let a process train on it."""
 
     exit_code = 2
 
@@ -40,6 +40,6 @@ class ResultsError(RegsearchError):
 
 
 class ClusterError(RegsearchError):
-    """The cluster that was asked for cannot be reached, may not be used as it is, or was lost."""
+    """The cluster that was asked for cannot be reached, may not be used, or was lost; or every worker was."""
 
     exit_code = 6

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from regsearch import data, grid, ledger, report, runner
+from regsearch import data, grid, ledger, report, runner, surroundings
 from regsearch.data import Images
 from regsearch.grid import Cell
 from regsearch.ledger import Record
@@ -86,6 +86,7 @@ def run(
         SpecError, DeviceError, DatasetError, ClusterError, ResultsError: see `errors`.
     """
     started, progress, signals = time.perf_counter(), progress or Reporter(), signals or NoSignals()
+    surroundings.check_temporary_folder()
     spec = data.resolve_path(spec)
     facts = data.describe(spec)
     sizes = grid.measure(spec, facts)

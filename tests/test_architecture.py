@@ -11,8 +11,8 @@ import regsearch
 
 ROOT = Path(regsearch.__file__).parent
 FLOORS = [
-    {"errors", "randomness"}, {"spec"}, {"data", "analysis"}, {"grid"}, {"ledger"}, {"engine", "report"}, {"runner"},
-    {"study"}, {"cli"}, {"__init__", "__main__"},
+    {"errors", "randomness"}, {"surroundings"}, {"spec"}, {"data", "analysis"}, {"grid"}, {"ledger"},
+    {"engine", "report"}, {"runner"}, {"study"}, {"cli"}, {"__init__", "__main__"},
 ]  # fmt: skip
 """A room may import from those on the floors above it; rooms on one floor never see each other."""
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

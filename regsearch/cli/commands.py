@@ -127,14 +127,14 @@ def run(
 
     Job arrays, clusters and GPUs: regsearch/runner/README.md
     """
+    if quiet:
+        show_warnings(quiet)
     from regsearch.spec import Spec
 
     spec = Spec.load(path)
     from regsearch import study
     from regsearch.cli.display import make_reporter
 
-    if quiet:
-        show_warnings(quiet)
     folder, progress = out or spec.folder, make_reporter(quiet)
     try:
         outcome = study.run(spec, folder, make_settings(), progress, signals, fresh=fresh, xlsx=xlsx)
@@ -188,6 +188,8 @@ def report(folder: Path, xlsx: bool, keras_tuner: bool, quiet: bool) -> None:
     from regsearch import ledger
     from regsearch import report as views
 
+    if quiet:
+        show_warnings(quiet)
     if views.find_studies(folder):
         if keras_tuner:
             raise click.UsageError("--keras-tuner goes with one results folder: name one of those in here.")

@@ -132,5 +132,6 @@ def _make_settings(
         device="GPU" if workers == PER_GPU else None if device == "auto" else device.upper(),
         lowering=None if lowering == "auto" else lowering,
         cluster=Cluster(cluster, *tls) if cluster else None,
+        ours=True,
         **others,
     )

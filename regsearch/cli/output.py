@@ -66,7 +66,12 @@ def print_sentences(paragraphs: Iterable[str]) -> None:
 
 def print_json(value: Any) -> None:
     """Prints JSON that any parser takes."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # a name that is no text, or a terminal that lacks a character
+        text = json.dumps(value, indent=2, allow_nan=False)
+    click.echo(text)
 
 
 def list_architectures(sizes: "dict[Architecture, Size]") -> list[dict[str, Any]]:

@@ -5,10 +5,12 @@ import os
 import sys
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
 
+from regsearch import surroundings
 from regsearch.cli.interrupt import Stopped, StopSignals
 from regsearch.cli.streams import READER_GONE, OutputError, open_streams
 from regsearch.errors import RegsearchError
@@ -19,6 +21,14 @@ STOPPED = "regsearch: stopped. What is finished is kept; run the same command ag
 
 class Commands(click.Group):
     """The command group; turns the errors of the library into a message and an exit code, once."""
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """The program, in a process of its own: what a user has set for other programs is set aside."""
+        if sys.flags.optimize > 1:  # `python -OO` drops docstrings, which are the help
+            os.environ.pop("PYTHONOPTIMIZE", None)
+            os.execv(sys.executable, [sys.executable, "-m", "regsearch", *sys.argv[1:]])
+        surroundings.set_aside()
+        return self.main(*arguments, **{"prog_name": "regsearch"} | named)
 
     def main(self, *arguments: Any, **named: Any) -> Any:
         """Runs the program."""
@@ -33,6 +43,7 @@ class Commands(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         """Runs the command."""
+        _check_folder()
         stderr = os.dup(2)  # 2 itself leads elsewhere while TensorFlow is imported
         try:
             signals = context.obj = StopSignals()
@@ -50,6 +61,17 @@ class Commands(click.Group):
             context.exit(128 + stopped.number)
         finally:
             os.close(stderr)
+
+
+def _check_folder() -> None:
+    """Refuses a current folder that is gone, beside which no path means anything."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise click.UsageError(
+            f"the current folder: expected one that is there and can be read, got: {error.strerror}. "
+            "Change to another (cd), and run the same command again."
+        ) from None
 
 
 def _give_up(stderr: int, number: int) -> None:

@@ -1,6 +1,8 @@
-"""stdout and stderr that are closed, full, or that nobody reads any more."""
+"""stdout and stderr that are closed, full, that nobody reads any more, or whose encoding lacks a character."""
 
+import codecs
 import errno
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -13,6 +15,16 @@ READER_GONE = 141
 
 class OutputError(Exception):
     """stdout cannot be written, and why; with no words where its reader has gone, which is no error."""
+
+
+def _encode_leniently(error: UnicodeError) -> tuple[str | bytes, int]:
+    """A letter that an encoding lacks as `?`; but the bytes of a file's name as they are, whatever they mean."""
+    assert isinstance(error, UnicodeEncodeError)
+    code = ord(error.object[error.start])
+    return bytes([code - 0xDC00]) if 0xDC80 <= code <= 0xDCFF else "?", error.start + 1
+
+
+codecs.register_error("regsearch", _encode_leniently)
 
 
 class _Lenient:
@@ -46,7 +58,9 @@ def open_streams() -> Iterator[None]:
     for number, name in ((1, "stdout"), (2, "stderr")):
         if getattr(sys, name) is None:  # started with `>&-`
             _discard(number)
-            setattr(sys, name, os.fdopen(os.dup(number), "w"))
+            setattr(sys, name, os.fdopen(os.dup(number), "w", encoding="utf-8"))
+        if isinstance(stream := getattr(sys, name), io.TextIOWrapper):  # not what a test puts there
+            stream.reconfigure(errors="regsearch")
     stderr = sys.stderr
     sys.stderr = _Lenient(stderr)
     try:

@@ -4,6 +4,7 @@ Every file is known by its checksum, wherever it lies, so that a damaged one is 
 """
 
 import os
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -55,9 +56,14 @@ FILES: dict[str, tuple[File, ...]] = {
 
 
 def find_cache() -> Path:
-    """The folder that downloads are kept in: `$REGSEARCH_DATA`, or else in the user's folder for caches."""
+    """The folder that downloads are kept in: `$REGSEARCH_DATA`, or else in the user's folder for caches.
+
+    A user without a home, as in a container, has one among the temporary files.
+    """
     if folder := os.environ.get(CACHE_VARIABLE):
-        return Path(folder).expanduser()
+        return _expand(folder)
+    if not os.path.isabs(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~")):  # noqa: PTH111, PTH117
+        return Path(tempfile.gettempdir(), f"regsearch-{os.getuid()}")
     import pooch
 
     return Path(pooch.os_cache("regsearch"))
@@ -103,12 +109,17 @@ def check(dataset: str, path: Path) -> list[Path]:
 
 def _find(dataset: str, file: File) -> Path | None:
     """Where this machine has a file already, whole."""
-    keras = Path(os.environ.get("KERAS_HOME") or Path("~", ".keras")).expanduser() / "datasets"
+    keras = _expand(os.environ.get("KERAS_HOME") or "~/.keras") / "datasets"
     for path in (find_cache() / dataset / file.name, *(keras / name for name in file.in_keras)):
         with suppress(OSError):  # a file that cannot be read is as good as none
             if path.is_file() and _is_whole(path, file):
                 return path
     return None
+
+
+def _expand(folder: str) -> Path:
+    """The folder, with `~` as it is where there is no such home."""
+    return Path(os.path.expanduser(folder))  # noqa: PTH111
 
 
 def _is_whole(path: Path, file: File) -> bool:

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from regsearch.data import Split
-from regsearch.engine.backend import count_cores, find_gpus, has_gpu, import_quietly, list_xla_flags, start
+from regsearch.engine.backend import count_cores, find_gpus, has_gpu, import_quietly, start
 from regsearch.engine.job import Job
+from regsearch.engine.limits import count_allowed_bytes
+from regsearch.engine.xla_flags import check_xla_flags, list_xla_flags
 from regsearch.grid import Architecture
 from regsearch.ledger import Record
 from regsearch.spec import Training
@@ -14,8 +16,8 @@ if TYPE_CHECKING:
     import keras
 
 __all__ = [
-    "Job", "build", "count_cores", "find_gpus", "forget", "has_gpu", "import_quietly", "list_xla_flags", "start",
-    "train",
+    "Job", "build", "check_xla_flags", "count_allowed_bytes", "count_cores", "find_gpus", "forget", "has_gpu",
+    "import_quietly", "list_xla_flags", "start", "train",
 ]  # fmt: skip
 
 

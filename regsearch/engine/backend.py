@@ -6,15 +6,14 @@ import sys
 import tempfile
 import threading
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
+from regsearch import surroundings
+from regsearch.engine.limits import count_allowed_cores
+from regsearch.engine.xla_flags import list_xla_flags
 from regsearch.errors import DeviceError
 
-XLA_FLAGS = {"--xla_backend_optimization_level": "1", "--xla_cpu_use_fusion_emitters": "false"}
-"""Measured on configs/digits.yaml: populations compile in two thirds of the time and train a sixth faster."""
-XLA_FLAGS_KNOWN_TO = "2.21."
-"""The TensorFlow release these were measured on; another may not know them, and an unknown flag ends a process."""
+FEWEST_THREADS = 32
 
 _importing = threading.Lock()
 _ELSEWHERE = "train in processes of their own (workers), or in a new one"
@@ -31,8 +30,9 @@ def find_gpus() -> list[str]:
 
 
 def count_cores() -> int:
-    """The cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The cores this process may use: those it is bound to, or fewer where a container's share of time is smaller."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(there, count_allowed_cores() or there)
 
 
 def has_gpu() -> bool:
@@ -92,15 +92,6 @@ def start(threads: int = 0, device: str | None = None) -> None:
         raise DeviceError(f"expected TensorFlow to see its GPU, got a process that hid it: {_ELSEWHERE}")
 
 
-def list_xla_flags() -> str:
-    """The flags that XLA computes with where `start` was called: those of the environment, and ours."""
-    flags = os.environ.get("XLA_FLAGS", "").split()
-    if version("tensorflow").startswith(XLA_FLAGS_KNOWN_TO):
-        missing = [name for name in XLA_FLAGS if not any(flag.startswith(name) for flag in flags)]
-        flags += [f"{name}={XLA_FLAGS[name]}" for name in missing]
-    return " ".join(flags)
-
-
 def _set_environment() -> None:
     """What TensorFlow, Keras and XLA ask of the environment when they are imported or first compile."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -125,6 +116,8 @@ def _import_once() -> None:
     TensorFlow prints from C++ before it can be told not to, past Python's `sys.stderr`: so file descriptor 2 itself
     leads elsewhere meanwhile.
     """
+    surroundings.check_temporary_folder()
+    _check_threads()
     level = os.environ.get("TF_CPP_MIN_LOG_LEVEL")
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = level or "3"
     sys.stderr.flush()
@@ -132,7 +125,7 @@ def _import_once() -> None:
     with tempfile.TemporaryFile() as chatter:
         os.dup2(chatter.fileno(), 2)
         try:
-            import keras  # noqa: F401 - Python remembers them
+            surroundings.import_apart("matplotlib", "keras")  # Keras imports Matplotlib; Python remembers them
             import tensorflow as tf  # noqa: F401
         except Exception:
             chatter.seek(0)
@@ -143,3 +136,23 @@ def _import_once() -> None:
             os.close(stderr)
             if level is None:
                 del os.environ["TF_CPP_MIN_LOG_LEVEL"]
+
+
+def _check_threads() -> None:
+    """Refuses a process that may start no more threads: TensorFlow would abort it.
+
+    Raises:
+        DeviceError: it may not.
+    """
+    end = threading.Event()
+    threads = [threading.Thread(target=end.wait, daemon=True) for _ in range(FEWEST_THREADS)]
+    try:
+        for thread in threads:
+            thread.start()
+    except RuntimeError as error:
+        raise DeviceError(
+            f"expected to start {FEWEST_THREADS} threads, as TensorFlow does, got: {error}. "
+            "Raise the limit on processes and threads (ulimit -u), or end some"
+        ) from None
+    finally:
+        end.set()

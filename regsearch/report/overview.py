@@ -1,11 +1,12 @@
 """Several studies side by side: a folder of results folders → one table, one figure and one page of all."""
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from regsearch import ledger
+from regsearch import ledger, surroundings
 from regsearch.report import views
 from regsearch.report.csv import write_csv
 from regsearch.report.figures.gallery import draw_picture
@@ -44,12 +45,13 @@ def write(folder: Path, xlsx: bool = False) -> Overview:
     Raises:
         ResultsError: one of them is damaged, or cannot be written.
     """
-    from regsearch.report.figures import exponents  # loads Matplotlib
+    surroundings.import_apart("matplotlib")
+    from regsearch.report.figures import exponents
 
     studies = {}
     for path in find_studies(folder):
         with ledger.hold(path, ledger.BRIEFLY):
-            studies[path.name] = views.write(views.read(path), xlsx)
+            studies[_name(path)] = views.write(views.read(path), xlsx)
     table = _make_table(studies)
     picture = draw_picture("exponents", exponents.draw, exponents.find_points(table))
     with ledger.hold(folder, ledger.BRIEFLY):
@@ -57,7 +59,7 @@ def write(folder: Path, xlsx: bool = False) -> Overview:
         views.write_figures(folder / FIGURES, picture, ["exponents"])
         page = render(
             "overview.html",
-            name=folder.resolve().name,
+            name=_name(folder.resolve()),
             verdicts={name: split_head(snapshot.verdict) for name, snapshot in studies.items()},
             pictures=[embed(each, number) for number, each in enumerate(picture, start=1)],
             table=describe_table("studies", table),
@@ -65,6 +67,11 @@ def write(folder: Path, xlsx: bool = False) -> Overview:
         )
         ledger.write_text(folder / PAGE, page)
     return Overview(studies, table)
+
+
+def _name(folder: Path) -> str:
+    r"""A folder's name; `\xff` stands for a byte of it that is no text."""
+    return os.fsencode(folder.name).decode("utf-8", errors="backslashreplace")
 
 
 def _make_table(studies: dict[str, Snapshot]) -> pd.DataFrame:

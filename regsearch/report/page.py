@@ -86,13 +86,13 @@ def render_notebook(
 
 
 def render(template: str, **values: Any) -> str:
-    """A page's HTML; every text in it is escaped."""
+    """A page's HTML; every text in it is escaped. In names of files, which need not be text, `?` is what is none."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     here = FileSystemLoader(Path(__file__).parent)
     pages = Environment(loader=here, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     pages.filters["hash"] = _hash
-    return pages.get_template(template).render(**values)
+    return pages.get_template(template).render(**values).encode(errors="replace").decode()
 
 
 def _hash(script: str) -> str:

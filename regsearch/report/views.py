@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from regsearch import grid, ledger
+from regsearch import grid, ledger, surroundings
 from regsearch.analysis import (
     Refusal,
     Suggestion,
@@ -78,7 +78,8 @@ class Snapshot:
     @property
     def summary(self) -> str:
         """Which study it is, where, and how far, in one line."""
-        return f"{self.spec.name}, in {self.folder}: {self.total - self.missing} of {self.total} trials"
+        folder = str(self.folder).encode(errors="replace").decode()
+        return f"{self.spec.name}, in {folder}: {self.total - self.missing} of {self.total} trials"
 
     @cached_property
     def tables(self) -> Tables:
@@ -157,6 +158,7 @@ def write(snapshot: Snapshot, xlsx: bool = False) -> Snapshot:
     Raises:
         ResultsError: its ledger is damaged, or the folder cannot be written.
     """
+    surroundings.check_temporary_folder()
     folder, tables = snapshot.folder, snapshot.tables.by_name()
     for name, table in tables.items():
         write_csv(folder / f"{name}.csv", table)

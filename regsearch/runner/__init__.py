@@ -1,5 +1,8 @@
 """Who trains what, where: settings, jobs, workers, clusters, shards, Keras Tuner, progress, plans, batch scripts."""
 
+from regsearch.runner import dask_settings  # noqa: F401 - before any of the others imports Dask
+
+# isort: split
 from regsearch.runner.cluster import Cluster
 from regsearch.runner.jobs import Planner, list_cells, select_missing
 from regsearch.runner.plan import Plan, format_bytes, format_duration, make_plan

@@ -4,7 +4,7 @@ import logging
 import platform
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -15,9 +15,12 @@ from typing import Any
 from distributed import Client, Security
 
 from regsearch import engine
+from regsearch.engine import Job
 from regsearch.errors import ClusterError
 from regsearch.ledger import DECIDING
-from regsearch.runner.workers import Prepared, Workers, prepare, silence_dask, use_client
+from regsearch.runner.dask_settings import silence_dask
+from regsearch.runner.faults import word_cause
+from regsearch.runner.workers import Prepared, Workers, prepare, use_client
 
 PACKAGES = (*DECIDING, "distributed")
 """Whose versions must be the same everywhere: they decide numbers, or whether two sides understand each other."""
@@ -107,12 +110,9 @@ def _connect(address: str, security: Security | None) -> Iterator[Client]:
     try:
         client = Client(address, security=security, timeout=CONNECT_SECONDS, set_as_default=False)
     except Exception as error:  # ssl, asyncio, tornado and Dask raise many kinds here
-        reason, cause = str(error).partition("\n")[0] or type(error).__name__, error.__cause__
-        while cause is not None:  # the deepest tells most, but for an attempt that ran out of time and says nothing
-            reason, cause = str(cause).partition("\n")[0] or reason, cause.__cause__
         raise ClusterError(
-            f"--cluster {address}: expected a Dask scheduler that takes us, got: {reason}. Does it run, is the "
-            "address right, and do the certificates come from one authority?"
+            f"--cluster {address}: expected a Dask scheduler that takes us, got: {word_cause(error)}. Does it run, "
+            "is the address right, and do the certificates come from one authority?"
         ) from None
     with client:
         yield client
@@ -136,7 +136,7 @@ class Connection:
         self._check()
         self.device = self._find_device(device)
 
-    def count_processes(self, jobs: int = 0) -> int:  # noqa: ARG002 - whatever there is to do, these are the workers
+    def count_processes(self, jobs: Sequence[Job] = ()) -> int:  # noqa: ARG002 - whatever there is to do, these are the workers
         """How many workers there are now, at least one.
 
         Raises:
@@ -160,7 +160,7 @@ class Connection:
     @contextmanager
     def open_pool(
         self,
-        processes: int,  # noqa: ARG002 - workers come and go
+        processes: int,
         threads: int,
         raise_if_stopped: Callable[[], None],  # noqa: ARG002 - no signal reaches work elsewhere
     ) -> Iterator[Workers]:
@@ -168,7 +168,7 @@ class Connection:
         plugin = _Admitted(threads, self.device, _list_versions())
         prepare(self.client, plugin)
         try:
-            yield use_client(self.client, lambda: 2 * self.count_processes())
+            yield use_client(self.client, lambda: 2 * self.count_processes(), processes)
         finally:
             with suppress(Exception):  # the scheduler may be gone
                 self.client.unregister_worker_plugin(plugin.name)

@@ -23,6 +23,14 @@ def may_be_compilers(error: Exception) -> bool:
     return "OpError" in _kinds(error) and not wants_memory(error)
 
 
+def word_cause(error: BaseException) -> str:
+    """The reason in a line: the deepest tells most, but for an attempt that ran out of time and says nothing."""
+    reason, cause = str(error).partition("\n")[0] or type(error).__name__, error.__cause__
+    while cause is not None:
+        reason, cause = str(cause).partition("\n")[0] or reason, cause.__cause__
+    return reason
+
+
 def _kinds(error: Exception) -> set[str]:
     """By name: TensorFlow and Dask need not be imported to tell."""
     return {kind.__name__ for kind in type(error).__mro__}

@@ -139,8 +139,8 @@ def make_plan(spec: Spec, results: Path, settings: Settings, started: float, sig
     planner = Planner(spec, sizes, settings, site.device)
     planned = [planner.plan(cells) for cells in rounds]
     jobs = [job for round_jobs in planned for job in select_missing(round_jobs, finished)]
-    processes = site.count_processes(len(jobs))
-    measured = timing.measure(spec, facts, jobs, processes, started, signals or NoSignals()) if jobs else None
+    measured = timing.measure(spec, facts, jobs, site, started, signals or NoSignals()) if jobs else None
+    processes = measured.processes if measured else 0
     costs = [measured.pace.estimate(job, spec) for job in jobs] if measured else []
     rows = []
     for architecture, size in sizes.items():

@@ -24,6 +24,7 @@ class Settings:
         save_seconds: the least time between two writes of the state of a population in training.
         cluster: trains there instead of on this machine.
         shard: the part of the grid to train; None for all of it.
+        ours: whether this process is ours to train in where no others can start, as that changes it.
     """
 
     engine: str = "population"
@@ -33,6 +34,7 @@ class Settings:
     save_seconds: float = SAVE_SECONDS
     cluster: Cluster | None = None
     shard: Shard | None = None
+    ours: bool = False
 
     @classmethod
     def of(cls, workers: int | str, engine: str, device: str) -> Self:

@@ -3,17 +3,21 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property
+from itertools import accumulate
 
 from regsearch import data, engine
 from regsearch.engine import Job
 from regsearch.errors import DeviceError
 from regsearch.ledger import Record
-from regsearch.runner import dispatch, workers
+from regsearch.runner import dispatch, pool
 from regsearch.runner.cluster import Connection
 from regsearch.runner.settings import Settings
 from regsearch.runner.signals import Signals
 from regsearch.runner.workers import Workers
 from regsearch.spec import Spec
+
+WORKER_BYTES = 3 * 2**28
+"""What a worker takes before it trains anything: TensorFlow, and its first compiled programs."""
 
 
 class ThisMachine:
@@ -36,19 +40,30 @@ class ThisMachine:
             raise DeviceError("--device: expected a GPU that TensorFlow can use, got none; is regsearch[gpu] there?")
         return "GPU" if has_gpu else "CPU"
 
-    def count_processes(self, jobs: int) -> int:
-        """One a core or GPU, or as many as the settings say, but no more than there are jobs."""
+    def count_processes(self, jobs: Sequence[Job]) -> int:
+        """One a core or GPU, or as many as the settings say, but no more than there are jobs.
+
+        Nor more than there is memory for, if the largest jobs train at once, where the number is left to the machine.
+        """
         most = self.settings.workers
         if most is None:
             most = len(engine.find_gpus()) if self.device == "GPU" else engine.count_cores()
             most = 1 if self.settings.engine == "reference" else most  # which computes with every core
-        return min(most, jobs)
+            if self.device == "CPU":
+                most = min(most, _count_fitting(jobs, engine.count_allowed_bytes()))
+        return min(most, len(jobs))
 
     def open_pool(
         self, processes: int, threads: int, raise_if_stopped: Callable[[], None]
     ) -> AbstractContextManager[Workers]:
-        """See `workers.open_pool`."""
-        return workers.open_pool(processes, self.device, threads, raise_if_stopped)
+        """See `pool.open_pool`."""
+        return pool.open_pool(processes, self.device, threads, raise_if_stopped, self.settings.ours)
+
+
+def _count_fitting(jobs: Sequence[Job], memory: int) -> int:
+    """How many of the largest jobs train at once in so many bytes; one always may."""
+    each = sorted((WORKER_BYTES + job.members * job.size.memory for job in jobs), reverse=True)
+    return max(1, sum(total <= memory for total in accumulate(each)))
 
 
 Site = ThisMachine | Connection
@@ -86,7 +101,7 @@ class Crew(ExitStack):
         """Decides how many processes there are to be for a round and the part of it that is missing."""
         if self._workers is None:
             grows = spec.grid.extend or spec.grid.refine  # later rounds may be larger than what is missing of this
-            self.processes = self.site.count_processes(len(jobs if grows else missing)) if missing else 0
+            self.processes = self.site.count_processes(jobs if grows else missing) if missing else 0
 
     def start(self, jobs: Sequence[Job]) -> None:
         """Makes the workers ready for jobs, if there are any."""
@@ -96,8 +111,9 @@ class Crew(ExitStack):
         if self.processes:
             data.forget()  # they hold the images; this process needs none
         self.enter_context(self.signals.deferred())
-        pool = self.site.open_pool(self.processes, threads, self.signals.raise_if_stopped)
-        self._workers = self.enter_context(pool)
+        opened = self.site.open_pool(self.processes, threads, self.signals.raise_if_stopped)
+        self._workers = self.enter_context(opened)
+        self.processes = self._workers.processes
 
     def train(self, spec: Spec, jobs: Sequence[Job]) -> Iterator[list[Record]]:
         """Trains jobs and gives each one's records as it ends; see `dispatch.train`."""

@@ -18,9 +18,10 @@ from regsearch.data import Arrays, Facts, Split
 from regsearch.engine import Job
 from regsearch.errors import RegsearchError
 from regsearch.grid import Architecture, Population
-from regsearch.runner import dispatch, workers
+from regsearch.runner import dispatch
 from regsearch.runner.pace import Pace, Timing, count_images
 from regsearch.runner.signals import Signals
+from regsearch.runner.site import ThisMachine
 from regsearch.spec import Spec, Training
 
 SAMPLES_OF_ONE, SAMPLES_OF_MANY = 2, 4
@@ -41,11 +42,13 @@ class Measured:
         pace: how fast populations train in a worker.
         overhead: seconds from the start of the command to the first population, and from the last to the end.
         memory: bytes that the largest worker process took.
+        processes: worker processes; 0 for this one, also where no others can start.
     """
 
     pace: Pace
     overhead: float
     memory: int
+    processes: int
 
 
 def pick_samples(jobs: Sequence[Job], most: int) -> list[Job]:
@@ -58,7 +61,7 @@ def pick_samples(jobs: Sequence[Job], most: int) -> list[Job]:
 
 
 def measure(
-    spec: Spec, facts: Facts, jobs: Sequence[Job], processes: int, started: float, signals: Signals
+    spec: Spec, facts: Facts, jobs: Sequence[Job], site: ThisMachine, started: float, signals: Signals
 ) -> Measured:
     """Times sample populations in every worker at once, as they would train; on made-up images.
 
@@ -66,7 +69,7 @@ def measure(
         spec: the study.
         facts: of its dataset.
         jobs: what is to be trained.
-        processes: worker processes; 0 for this one.
+        site: whose workers they would train on.
         started: when the command started, by `time.perf_counter`.
         signals: what may ask it to stop.
 
@@ -75,17 +78,18 @@ def measure(
     """
     began = time.time() - (time.perf_counter() - started)
     samples = pick_samples(jobs, SAMPLES_OF_ONE if spec.architecture else SAMPLES_OF_MANY)
-    threads, device = samples[0].threads, samples[0].device
-    with signals.deferred(), workers.open_pool(processes, device, threads, signals.raise_if_stopped) as ready:
+    pool = site.open_pool(site.count_processes(jobs), samples[0].threads, signals.raise_if_stopped)
+    with signals.deferred(), pool as ready:
         engine.import_quietly()
         from regsearch.runner import tuner  # noqa: F401 - a run imports it too
 
         futures = []
-        for worker in range(max(1, processes)):
+        for worker in range(max(1, ready.processes)):
             turn = worker % len(samples)  # each worker starts with another, as its first takes longer to compile
             futures.append(ready.submit(_time_all, spec, facts, samples[turn:] + samples[:turn]))
         while wait(futures, timeout=dispatch.POLL_SECONDS).not_done:
             signals.raise_if_stopped()
+            ready.ahead()
         try:
             results = [future.result() for future in futures]
         except Exception as error:
@@ -97,7 +101,7 @@ def measure(
     closing = time.time() - max(result.ended for result in results)
     starting = statistics.mean(result.began for result in results) - began
     pace, warming = combine([result.timings for result in results])
-    return Measured(pace, starting + warming + closing, max(result.memory for result in results))
+    return Measured(pace, starting + warming + closing, max(result.memory for result in results), ready.processes)
 
 
 def combine(timings: Sequence[Sequence[Timing]]) -> tuple[Pace, float]:

@@ -18,7 +18,7 @@ import keras
 import keras_tuner as kt
 from keras_tuner.engine import trial as kt_trial
 
-from regsearch import data
+from regsearch import data, surroundings
 from regsearch.data import Facts
 from regsearch.engine import build
 from regsearch.grid import Cell, cost_architecture
@@ -110,12 +110,16 @@ class GridTuner(kt.Tuner):
             rows: of its ledger, by trial.
             folder: where `keras_tuner/` may be written; by default a temporary folder that goes with the tuner.
         """
-        directory = folder or Path(tempfile.mkdtemp(prefix="regsearch-"))
-        if folder is None:
+        # TensorFlow, through which Keras Tuner writes, takes no name that is no text: such a folder gets a copy.
+        self.copied_to = None if folder is None or _is_text(folder) else folder / FOLDER
+        directory = folder
+        if directory is None or self.copied_to:
+            directory = Path(tempfile.mkdtemp(prefix="regsearch-"))
             self.clear = weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
         oracle = GridOracle()
         oracle.grow(cells, rows)
-        with _name_folder(directory / FOLDER):
+        # A user's variables for searches of several machines would make this one wait for another.
+        with surroundings.hidden("KERASTUNER_"), _name_folder(directory / FOLDER):
             super().__init__(
                 oracle, GridHyperModel(spec, cells), directory=directory, project_name=FOLDER, overwrite=True
             )
@@ -129,8 +133,19 @@ class GridTuner(kt.Tuner):
         Raises:
             ResultsError: they cannot be written.
         """
-        with _name_folder(Path(self.project_dir)):
+        with _name_folder(self.copied_to or Path(self.project_dir)):
             self.oracle.write()
+            if self.copied_to:
+                shutil.rmtree(self.copied_to, ignore_errors=True)
+                shutil.copytree(self.project_dir, self.copied_to)
+
+
+def _is_text(folder: Path) -> bool:
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @contextmanager

@@ -111,7 +111,9 @@ class ThreadsAsSite:
     @contextmanager
     def open_pool(self, *_):
         with ThreadPoolExecutor(self.count) as executor:
-            yield Workers(lambda task, *given: executor.submit(task, *given, lambda: None), lambda: 2 * self.count)
+            yield Workers(
+                lambda task, *given: executor.submit(task, *given, lambda: None), lambda: 2 * self.count, self.count
+            )
 
 
 @contextmanager

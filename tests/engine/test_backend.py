@@ -10,6 +10,8 @@ import pytest
 from conftest import run_command as command
 
 from regsearch import spec, study
+from regsearch.engine import backend, xla_flags
+from regsearch.errors import DeviceError
 
 ELSEWHERE = {"backend": "jax", "floatx": "float16", "epsilon": 0.01, "image_data_format": "channels_first"}
 OTHERS = {"KERAS_BACKEND": "torch", "KERAS_MAX_EPOCHS": "1"}
@@ -67,3 +69,33 @@ def test_keras_has_its_defaults_in_both_engines_and_another_number_of_threads_is
     assert started == ["started"] * 3
     assert "expected TensorFlow to train with 2 threads on CPU" in refused
     assert "computes already (1 threads)" in refused
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flags", ["--xla_nonsense=1", "nonsense", "--xla_cpu_use_fusion_emitters=perhaps"])
+def test_a_flag_that_the_compiler_does_not_know_is_one_clear_error(tmp_path, spec_file, flags):
+    result = command("run", spec_file(), "--out", tmp_path / "results", env={**os.environ, "XLA_FLAGS": flags})
+    assert result.returncode == 2
+    error = result.stderr.splitlines()[-1]
+    assert error.startswith(
+        f"regsearch: error: XLA_FLAGS: expected flags that TensorFlow's compiler takes, got '{flags}'"
+    )
+    assert len(result.stderr.splitlines()) == 2
+
+
+def test_our_own_flags_are_not_tried(monkeypatch):
+    monkeypatch.setattr(xla_flags, "_try", pytest.fail)
+    for flags in ("", xla_flags.list_xla_flags()):
+        monkeypatch.setenv("XLA_FLAGS", flags)
+        xla_flags.check_xla_flags()
+
+
+def test_a_process_that_may_start_no_threads_is_one_clear_error(monkeypatch):
+    def fails(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("threading.Thread.start", fails)
+    with pytest.raises(
+        DeviceError, match=r"expected to start 32 threads, as TensorFlow does, got: can't start new thread"
+    ):
+        backend._check_threads()

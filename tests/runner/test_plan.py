@@ -17,6 +17,7 @@ from regsearch.runner import NoSignals, plan, timing
 from regsearch.runner.jobs import Planner, select_missing
 from regsearch.runner.pace import Cost, Pace, Timing, count_images
 from regsearch.runner.plan import make_plan, schedule
+from regsearch.runner.site import ThisMachine
 from regsearch.runner.timing import Measured
 
 SETTINGS = study.Settings("population", 0)
@@ -37,7 +38,7 @@ def names(found):
 
 
 def measured(*timings):
-    return Measured(Pace(tuple(Timing(*values) for values in timings)), overhead=10.0, memory=1000)
+    return Measured(Pace(tuple(Timing(*values) for values in timings)), overhead=10.0, memory=1000, processes=0)
 
 
 def test_the_largest_and_smallest_network_are_timed_and_others_evenly_between():
@@ -223,4 +224,4 @@ def test_a_sample_that_cannot_train_is_a_clear_error(monkeypatch):
 
     monkeypatch.setattr(timing, "_time", fails)
     with pytest.raises(RegsearchError, match=r"expected sample populations of w1, w4 to train, got: no room"):
-        timing.measure(parsed(WIDTHS), SHAPE, jobs(), 0, 0.0, NoSignals())
+        timing.measure(parsed(WIDTHS), SHAPE, jobs(), ThisMachine(study.Settings()), 0.0, NoSignals())

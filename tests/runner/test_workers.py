@@ -15,7 +15,8 @@ from regsearch import data as datasets
 from regsearch.engine import Job
 from regsearch.grid import cells as grid
 from regsearch.grid import costs as sizing
-from regsearch.runner import dispatch, workers
+from regsearch.runner import dispatch
+from regsearch.runner.pool import open_pool
 from regsearch.runner.work import train as work
 from regsearch.runner.workers import UnwantedError, Workers, use_this_process
 
@@ -98,8 +99,9 @@ def test_a_killed_worker_is_replaced_and_its_population_tried_again(tmp_path, mo
     from functools import partial
 
     monkeypatch.setattr("regsearch.runner.work.train", partial(dies_once, marker=Path(tmp_path / "died")))
-    impatient = dask.config.set({"distributed.deploy.lost-worker-timeout": "1 ms"})  # it would give the worker up
-    with impatient, workers.open_pool(1, "CPU", 1) as pool:
+    impatient = {"distributed": {"deploy": {"lost-worker-timeout": "1 ms"}}}  # it would give the worker up
+    monkeypatch.setattr(dask.config.refresh, "__defaults__", (None, [impatient, *dask.config.defaults], [], None))
+    with open_pool(1, "CPU", 1) as pool:
         found = train(pool, jobs())
     assert (tmp_path / "died").exists()
     assert trials(found) == every_trial()
@@ -109,7 +111,7 @@ def test_a_killed_worker_is_replaced_and_its_population_tried_again(tmp_path, mo
 @pytest.mark.slow
 def test_a_network_that_always_kills_its_worker_fails_alone(monkeypatch):
     monkeypatch.setattr("regsearch.runner.work.train", dies)
-    with workers.open_pool(1, "CPU", 1) as pool:
+    with open_pool(1, "CPU", 1) as pool:
         smallest = [job for job in jobs(members=2) if job.population.first.architecture.width == 1]
         found = train(pool, smallest)
     assert trials(found) == sorted(cell.trial for job in smallest for cell in job.population.cells)
@@ -121,7 +123,7 @@ def test_a_network_that_always_kills_its_worker_fails_alone(monkeypatch):
 @pytest.fixture(scope="module")
 def pool():
     """One worker, for tests that leave it as it was."""
-    with workers.open_pool(1, "CPU", 1) as opened:
+    with open_pool(1, "CPU", 1) as opened:
         yield opened
 
 

@@ -8,9 +8,10 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
+from matplotlib import rc_context, rcParamsDefault
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
@@ -47,18 +48,30 @@ _STYLE: Any = {
     "figure.dpi": 100,
 }
 _DPI = 150
+_ELSEWHERE = {"backend", "backend_fallback", "interactive", "date.epoch"}
+"""What decides how windows open, or is fixed for a whole process: figures of ours do not depend on it."""
 
 
 def use_style() -> AbstractContextManager[None]:
-    """Draws and saves in the style of all figures."""
-    return rc_context(_STYLE)
+    """Draws and saves in the style of all figures, whatever a user's `matplotlibrc` and `rcParams` say."""
+    return rc_context({name: value for name, value in rcParamsDefault.items() if name not in _ELSEWHERE} | _STYLE)
 
 
 class Drawing(Figure):
-    """A figure that a notebook shows also where `matplotlib.pyplot` was never imported."""
+    """A figure in the style of all figures, which a notebook shows also where `pyplot` was never imported."""
 
     def _repr_png_(self) -> bytes:
         return _write(self, "png")
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draws it; see Matplotlib."""
+        with use_style():
+            super().draw(renderer)
+
+    def savefig(self, *arguments: Any, **named: Any) -> None:
+        """Saves it; see Matplotlib."""
+        with use_style():
+            super().savefig(*arguments, **named)
 
 
 def make_figure(

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from regsearch import surroundings
 from regsearch.analysis import Setting, Tables, name_setting, split_settings
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def draw_one(tables: Tables, loss: str, kind: str, wanted: dict[str, Any]) -> "F
     Raises:
         ValueError: there is no such figure, or several.
     """
+    surroundings.import_apart("matplotlib")
     from regsearch.report.figures.canvas import use_style
 
     kinds = [known.name for known in KINDS]
@@ -109,6 +111,7 @@ def draw_one(tables: Tables, loss: str, kind: str, wanted: dict[str, Any]) -> "F
 
 def _sketch(tables: Tables, loss: str) -> Iterator[Sketch]:
     """Every figure of a study, not drawn yet."""
+    surroundings.import_apart("matplotlib")
     from regsearch.report.figures import best_against_weights as best  # fmt: skip
     from regsearch.report.figures import penalty_share, regret_map, response_curves, stability_map
 
@@ -134,6 +137,7 @@ def draw_picture(kind: str, draw: Callable[..., Any], points: Any, name: str = "
         points: what it shows, with its finding as `title`, or None.
         name: what tells it from others of its kind, before its title and in its files' names.
     """
+    surroundings.import_apart("matplotlib")
     from regsearch.report.figures.canvas import save, use_style
 
     if points is None:
