@@ -58,7 +58,7 @@ def check(path: Path, as_json: bool) -> None:
     from regsearch import data, grid
     from regsearch.spec import Spec
 
-    spec = Spec.load(path)
+    spec = data.resolve_path(Spec.load(path))
     facts = data.describe(spec)
     if spec.dataset.name == "images" and (images := data.load(spec)):  # a broken one shows only when it is read
         for oddity in images.oddities:
@@ -170,6 +170,7 @@ def slurm(path: Path, out: Path | None, shards: int | None, workers: int | None)
 
     kind: Literal["array", "workers"] = "workers" if workers else "array"
     folder, count = out or spec.folder, workers or shards or 8
+    spec = data.resolve_path(spec)
     click.echo(runner.write_script(spec, data.describe(spec), path, folder, kind, count), nl=False)
 
 

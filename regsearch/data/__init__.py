@@ -1,10 +1,11 @@
 """A dataset's name → what it holds and its images, and one seed's training, validation and test arrays."""
 
 from regsearch.data.archives import NAMED
-from regsearch.data.catalogue import SOURCES, describe, list_datasets, load, resolve_path
+from regsearch.data.catalogue import SOURCES, describe, list_datasets, load
 from regsearch.data.download import CACHE_VARIABLE, find_cache
 from regsearch.data.kinds import Arrays, Facts, Images, Loss, Split
 from regsearch.data.memory import forget
+from regsearch.data.paths import resolve_path
 from regsearch.data.split import find_untrained_classes, split
 
 __all__ = [
