@@ -51,7 +51,7 @@ def init(path: Path) -> None:
 @SPEC
 @JSON
 def check(path: Path, as_json: bool) -> None:
-    """Validates a spec and prints each architecture with its weight counts; trains nothing.
+    """Validates a spec and prints weight counts and what it sees of the data; trains and downloads nothing.
 
     Example: regsearch check configs/digits.yaml
     """
@@ -60,17 +60,19 @@ def check(path: Path, as_json: bool) -> None:
 
     spec = data.resolve_path(Spec.load(path))
     facts = data.describe(spec)
-    if spec.dataset.name == "images" and (images := data.load(spec)):  # a broken one shows only when it is read
-        for oddity in images.oddities:
-            log.warning("%s", oddity)
+    summary = data.summarise(spec, facts)
+    for warning in summary.warnings:
+        log.warning("%s", warning)
     rows = output.list_architectures(grid.measure(spec, facts))
     trials = len(grid.make_cells(spec, "population", facts.content))
     if as_json:
         named = {"spec": str(path), "name": spec.name, "dataset": spec.dataset.name, "trials": trials}
-        output.print_json({**named, "architectures": rows})
+        seen = {**summary.facts, "warnings": summary.warnings}
+        output.print_json({**named, "architectures": rows, "data": seen})
         return
     header = ["architecture", "width", "trainable weights", "penalised weights"]
     output.print_table(header, [list(row.values()) for row in rows])
+    click.echo(f"{spec.dataset.name}: {summary.words}")
     click.echo(f"{path}: valid; {trials} trials on {spec.dataset.name}")
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from regsearch.data import archives, images, npz, planted
+from regsearch.data import archives, download, images, npz, planted, summary
 from regsearch.data.archives import NAMED
 from regsearch.data.download import Watch, find_cache
 from regsearch.data.kinds import Facts, Images, UnusableError, spell
 from regsearch.data.paths import expand, find_path
+from regsearch.data.summary import Summary
 from regsearch.errors import DatasetError
 from regsearch.spec import DOWNLOADED, Dataset, ImageFolder, Npz, Planted, Spec
 
@@ -100,11 +101,22 @@ def load(spec: Spec, watch: Watch | None = None) -> Images | None:
         return archives.load(dataset.name, find_path(dataset), watch)
 
 
+def summarise(spec: Spec, facts: Facts) -> Summary:
+    """What is seen of the spec's dataset, whose every image is read where it is on this machine. Downloads nothing.
+
+    Raises:
+        DatasetError: an image is broken.
+    """
+    name, path = spec.dataset.name, find_path(spec.dataset)
+    away = name in DOWNLOADED and path is None and not download.is_here(name)
+    return summary.summarise(spec.dataset, facts, None if away else load(spec))
+
+
 def _describe(dataset: Dataset) -> Facts:
     if isinstance(dataset, Planted):
         return planted.describe(dataset.exponent)
     if isinstance(dataset, Npz):
-        return npz.describe(expand(dataset.path))
+        return npz.describe(expand(dataset.path), dataset.standardise)
     if isinstance(dataset, ImageFolder):
         return images.describe(expand(dataset.path), dataset.size, dataset.color)
     return archives.describe(dataset.name, find_path(dataset))
