@@ -51,26 +51,28 @@ def init(path: Path) -> None:
 @SPEC
 @JSON
 def check(path: Path, as_json: bool) -> None:
-    """Validates a spec and prints each architecture with its weight counts; trains nothing.
+    """Validates a spec and prints weight counts and what it sees of the data; trains and downloads nothing.
 
     Example: regsearch check configs/digits.yaml
     """
     from regsearch import data, grid
     from regsearch.spec import Spec
 
-    spec = Spec.load(path)
+    spec = data.resolve_path(Spec.load(path))
     facts = data.describe(spec)
-    if spec.dataset.name == "images" and (images := data.load(spec)):  # a broken one shows only when it is read
-        for oddity in images.oddities:
-            log.warning("%s", oddity)
+    summary = data.summarise(spec, facts)
+    for warning in summary.warnings:
+        log.warning("%s", warning)
     rows = output.list_architectures(grid.measure(spec, facts))
     trials = len(grid.make_cells(spec, "population", facts.content))
     if as_json:
         named = {"spec": str(path), "name": spec.name, "dataset": spec.dataset.name, "trials": trials}
-        output.print_json({**named, "architectures": rows})
+        seen = {**summary.facts, "warnings": summary.warnings}
+        output.print_json({**named, "architectures": rows, "data": seen})
         return
     header = ["architecture", "width", "trainable weights", "penalised weights"]
     output.print_table(header, [list(row.values()) for row in rows])
+    click.echo(f"{spec.dataset.name}: {summary.words}")
     click.echo(f"{path}: valid; {trials} trials on {spec.dataset.name}")
 
 
@@ -170,6 +172,7 @@ def slurm(path: Path, out: Path | None, shards: int | None, workers: int | None)
 
     kind: Literal["array", "workers"] = "workers" if workers else "array"
     folder, count = out or spec.folder, workers or shards or 8
+    spec = data.resolve_path(spec)
     click.echo(runner.write_script(spec, data.describe(spec), path, folder, kind, count), nl=False)
 
 

@@ -54,7 +54,7 @@ def load(name: str, path: Path | None, watch: Watch | None) -> Images:
 def _read(name: str, paths: Sequence[Path]) -> Images:
     pairs = READERS[name](paths)
     pool, test = ((pack(np.ascontiguousarray(x)), y.reshape(-1).astype(np.int32)) for x, y in pairs)
-    return Images(pool, test, NAMED[name].outputs)
+    return Images(pool, test, NAMED[name].outputs, divisor=255)
 
 
 def _read_digits() -> Images:
@@ -62,7 +62,9 @@ def _read_digits() -> Images:
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)
-    return Images(((images / 16.0).reshape(-1, 8, 8, 1).astype(np.float32), labels.astype(np.int32)), None, 10)
+    return Images(
+        ((images / 16.0).reshape(-1, 8, 8, 1).astype(np.float32), labels.astype(np.int32)), None, 10, divisor=16
+    )
 
 
 def read_mnist(paths: Sequence[Path]) -> tuple[Pair, Pair]:

@@ -1,16 +1,16 @@
 """A spec's dataset, whichever it is: what it holds, held against what the spec asks, and its images."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from regsearch.data import archives, images, npz, planted
+from regsearch.data import archives, download, images, npz, planted, summary
 from regsearch.data.archives import NAMED
 from regsearch.data.download import Watch, find_cache
 from regsearch.data.kinds import Facts, Images, UnusableError, spell
+from regsearch.data.paths import expand, find_path
+from regsearch.data.summary import Summary
 from regsearch.errors import DatasetError
-from regsearch.spec import DOWNLOADED, Dataset, Digits, ImageFolder, Npz, Planted, Spec
+from regsearch.spec import DOWNLOADED, Dataset, ImageFolder, Npz, Planted, Spec
 
 SOURCES = {
     "digits": "built into scikit-learn",
@@ -95,36 +95,31 @@ def load(spec: Spec, watch: Watch | None = None) -> Images | None:
         if isinstance(dataset, Planted):
             return None
         if isinstance(dataset, Npz):
-            return npz.load(_expand(dataset.path))
+            return npz.load(expand(dataset.path))
         if isinstance(dataset, ImageFolder):
-            return images.load(_expand(dataset.path), dataset.size, dataset.color)
-        return archives.load(dataset.name, _find_path(dataset), watch)
+            return images.load(expand(dataset.path), dataset.size, dataset.color)
+        return archives.load(dataset.name, find_path(dataset), watch)
 
 
-def resolve_path(spec: Spec) -> Spec:
-    """The spec with the path of its dataset in full, so that it names the same file wherever it is read."""
-    path = _find_path(spec.dataset)
-    if path is None:
-        return spec
-    return spec.model_copy(update={"dataset": spec.dataset.model_copy(update={"path": str(path.absolute())})})
+def summarise(spec: Spec, facts: Facts) -> Summary:
+    """What is seen of the spec's dataset, whose every image is read where it is on this machine. Downloads nothing.
+
+    Raises:
+        DatasetError: an image is broken.
+    """
+    name, path = spec.dataset.name, find_path(spec.dataset)
+    away = name in DOWNLOADED and path is None and not download.is_here(name)
+    return summary.summarise(spec.dataset, facts, None if away else load(spec))
 
 
 def _describe(dataset: Dataset) -> Facts:
     if isinstance(dataset, Planted):
         return planted.describe(dataset.exponent)
     if isinstance(dataset, Npz):
-        return npz.describe(_expand(dataset.path))
+        return npz.describe(expand(dataset.path), dataset.standardise)
     if isinstance(dataset, ImageFolder):
-        return images.describe(_expand(dataset.path), dataset.size, dataset.color)
-    return archives.describe(dataset.name, _find_path(dataset))
-
-
-def _find_path(dataset: Dataset) -> Path | None:
-    return None if isinstance(dataset, Digits | Planted) or dataset.path is None else _expand(dataset.path)
-
-
-def _expand(path: str) -> Path:
-    return Path(os.path.expanduser(path))  # noqa: PTH111 - leaves the name of no user as it is
+        return images.describe(expand(dataset.path), dataset.size, dataset.color)
+    return archives.describe(dataset.name, find_path(dataset))
 
 
 @contextmanager
@@ -133,7 +128,7 @@ def _errors_of(spec: Spec) -> Iterator[None]:
     try:
         yield
     except UnusableError as error:
-        path = _find_path(spec.dataset)
+        path = find_path(spec.dataset)
         key, subject = ("name", error.path) if path is None else ("path", error.path or path)
         message = f"{f'{subject}: ' if subject else ''}expected {error.expected}, got {error.got}"
         raise DatasetError(spec.problem(("dataset", key), spell(message))) from None

@@ -107,6 +107,11 @@ def check(dataset: str, path: Path) -> list[Path]:
     return paths
 
 
+def is_here(dataset: str) -> bool:
+    """Whether this machine has a dataset's files already."""
+    return all(_find(dataset, file) for file in FILES[dataset])
+
+
 def _find(dataset: str, file: File) -> Path | None:
     """Where this machine has a file already, whole."""
     keras = _expand(os.environ.get("KERAS_HOME") or "~/.keras") / "datasets"

@@ -78,7 +78,8 @@ def load(folder: Path, size: tuple[int, int], color: str) -> Images:
         found = [*oddities, *_find_oddities(folder, survey, list(kept.values()))]
         return Images(
             kept["train"], kept.get("test"), len(parts["train"].classes),
-            validation=kept.get("validation"), oddities=tuple(map(spell, found)),
+            validation=kept.get("validation"), divisor=65535 if survey.kept_as_floats else 255,
+            oddities=tuple(map(spell, found)),
         )  # fmt: skip
 
     return recall_images(key, read)

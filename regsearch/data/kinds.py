@@ -63,6 +63,8 @@ class Images:
         outputs: the number of classes, or of targets where they are numbers.
         loss: the data loss that goes with its targets.
         validation: the dataset's own validation set; None where it has none.
+        divisor: what its numbers were or, while they are bytes, will be divided by; 1 where they stay as they came.
+        changes: what version 0.2.0 made otherwise of the same files: `scaled`, `classes`, `validation`, `test`.
         oddities: what was passed by, or may be meant otherwise, a sentence each.
     """
 
@@ -71,6 +73,8 @@ class Images:
     outputs: int
     loss: Loss = "cross_entropy"
     validation: Kept | None = None
+    divisor: int = 1
+    changes: tuple[str, ...] = ()
     oddities: tuple[str, ...] = ()
 
 
@@ -119,10 +123,21 @@ def spell(text: str) -> str:
     )
 
 
-def pack(images: NDArray[Any]) -> NDArray[np.uint8] | NDArray[np.float32]:
-    """Images in the form they are kept: with a channel axis, bytes as bytes and all else in single precision."""
+def pack(images: NDArray[Any], divisor: int = 255) -> NDArray[np.uint8] | NDArray[np.float32]:
+    """Images in the form they are kept: with a channel axis, as bytes, or as floats in single precision.
+
+    Args:
+        images: (n, height, width) or (n, height, width, channels).
+        divisor: 255 for whole numbers up to it, which are kept as bytes and which `scale` divides; others are divided
+            here, once.
+    """
     images = images.reshape(*images.shape[:3], -1)
-    return images if images.dtype == np.uint8 else images.astype(np.float32, copy=False)
+    if divisor == 255:
+        return images.astype(np.uint8, copy=False)
+    if divisor == 1:
+        return images.astype(np.float32, copy=False)
+    floats: NDArray[np.float32] = np.divide(images, np.float32(divisor), dtype=np.float32, casting="same_kind")
+    return floats
 
 
 def scale(images: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:

@@ -123,6 +123,7 @@ def claim(folder: Path, spec: Spec, engine: str, dataset: Facts) -> None:
         "classes": dataset.outputs if dataset.loss == "cross_entropy" else None,
         "fingerprint": hashlib.sha256(identity.encode()).hexdigest()[:16],
         "seeds": list(spec.grid.seed_values()),
+        **({"dataset_path": path} if (path := getattr(spec.dataset, "path", None)) else {}),
     }
     write_text(folder / STUDY, json.dumps(facts, indent=2) + "\n")  # first: a kill in between leaves a fresh folder
     write_text(folder / SPEC, spec.text)
@@ -171,15 +172,18 @@ def read_facts(folder: Path) -> StudyFacts:
 
 
 def read_spec(folder: Path) -> Spec:
-    """The spec as it was run.
+    """The spec as it was run. Its data lie where they lay then; if not, a relative path is of the current folder.
 
     Raises:
         ResultsError: it is missing or damaged.
     """
     try:
-        return Spec.load(folder / SPEC)
+        spec = Spec.load(folder / SPEC)
     except SpecError as error:
         raise ResultsError(f"{folder}: expected the spec of a study in {SPEC}, got a damaged one:\n{error}") from None
+    path = read_facts(folder).facts.get("dataset_path")
+    here = isinstance(path, str) and hasattr(spec.dataset, "path") and os.path.exists(path)  # noqa: PTH110 - never fails
+    return spec.relocate(path if here else None)
 
 
 def _differences(old: Any, new: Any, key: str = "") -> Iterator[str]:

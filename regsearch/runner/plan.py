@@ -129,6 +129,7 @@ def make_plan(spec: Spec, results: Path, settings: Settings, started: float, sig
     Raises:
         SpecError, DeviceError, DatasetError, ResultsError: as `run` would.
     """
+    spec = data.resolve_path(spec)
     facts = data.describe(spec)
     sizes = grid.measure(spec, facts)
     trials = _read_trials(spec, results, facts)

@@ -42,6 +42,7 @@ class Spec(Section, json_schema_extra={"oneOf": [{"required": ["architecture"]},
     """How each network is trained."""
 
     _document: Document | None = None
+    _file: Path | None = None
 
     def __init__(self, /, *others: object, **sections: Any) -> None:
         """A spec from the sections of its file as keywords: mappings, lists, numbers, also NumPy's, and paths.
@@ -67,7 +68,9 @@ class Spec(Section, json_schema_extra={"oneOf": [{"required": ["architecture"]},
         Raises:
             SpecError: the file cannot be read or is not valid; every problem is listed, in the file's order.
         """
-        return cls.parse(yaml.read(Path(path)), str(path))
+        spec = cls.parse(yaml.read(Path(path)), str(path))
+        spec._file = Path(path).absolute() if Path(path).is_file() else None  # a pipe lies beside no data
+        return spec
 
     @classmethod
     def parse(cls, text: str, name: str = "spec") -> Self:
@@ -96,6 +99,18 @@ class Spec(Section, json_schema_extra={"oneOf": [{"required": ["architecture"]},
     def text(self) -> str:
         """The file as it was read, or the YAML text of a spec that was not read from one."""
         return self._document.text if self._document else dump(self.plain())
+
+    @property
+    def file(self) -> Path | None:
+        """The file that it was read from, in full; None where it comes from a text, keywords or a pipe."""
+        return self._file
+
+    def relocate(self, path: str | None) -> Self:
+        """The same study with its data at another path, or where they were, and beside no file of a spec."""
+        dataset = self.dataset.model_copy(update={"path": path}) if path else self.dataset
+        moved = self.model_copy(update={"dataset": dataset})
+        moved._file = None
+        return moved
 
     @property
     def folder(self) -> Path:

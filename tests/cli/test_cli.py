@@ -24,7 +24,7 @@ from regsearch.runner import work as runner_work
 
 QUESTION = """\
 name: question
-dataset: {name: npz, path: images.npz, train: 64, validation: 18, test: 18}
+dataset: {name: npz, path: images.npz, train: 60, validation: 20, test: 20}
 architectures:
   - name: question
     layers:
@@ -63,7 +63,8 @@ def test_a_missing_spec_and_a_wrong_option_are_exit_2(tmp_path):
 def test_check_prints_1220_and_1200_for_the_layer_of_the_question(tmp_path):
     import numpy as np
 
-    np.savez(tmp_path / "images.npz", x=np.zeros((100, 4, 5, 10), np.float32), y=np.arange(100) % 20)
+    x = np.random.default_rng(0).random((100, 4, 5, 10))
+    np.savez(tmp_path / "images.npz", x=x, y=np.arange(100) % 20)
     (tmp_path / "question.yaml").write_text(QUESTION)
     result = run_command("check", "question.yaml", cwd=tmp_path)
     assert result.returncode == 0

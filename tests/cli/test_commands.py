@@ -102,7 +102,14 @@ def test_check_as_json_has_numbers_as_numbers(spec_file):
             {"architecture": "w1", "width": 1, "trainable_weights": 380, "penalised_weights": 369},
             {"architecture": "w2", "width": 2, "trainable_weights": 750, "penalised_weights": 738},
         ],
-    }
+        "data": {
+            "images": 1797, "validation_images": 0, "test_images": 0, "image": [8, 8, 1], "outputs": 10,
+            "loss": "cross_entropy", "lowest": 0.0, "highest": 16.0, "divisor": 16,
+            "mean": pytest.approx(0.30526, abs=1e-5), "deviation": pytest.approx(0.37605, abs=1e-5),
+            "commonest_share": 183 / 1797, "target_lowest": None, "target_highest": None, "target_mean": None,
+            "target_deviation": None, "warnings": [],
+        },
+    }  # fmt: skip
     assert result.stderr == ""
 
 
@@ -147,6 +154,8 @@ def test_a_new_users_first_study(tmp_path, monkeypatch):
     checked = invoke("check", "mine.yaml")
     assert re.search(r"^ w2 +2 +746 +730 *$", checked.stdout, re.MULTILINE)
     assert "mine.yaml: valid; 22 trials on digits" in checked.stdout
+    seen = "digits: 1,797 images of 8×8×1, 0 to 16 scaled to 0 to 1; 10 classes, the commonest 10.2 %; cross-entropy"
+    assert seen in checked.stdout.splitlines()
 
     planned = invoke("plan", "mine.yaml", "--workers", "inline")
     assert planned.exit_code == 0, planned.output
