@@ -32,7 +32,7 @@ def check_images(images: NDArray[Any], name: str, answers: int) -> None:
     if images.dtype.kind not in "buif" or images.ndim not in (3, 4) or 0 in shape:
         got = f"{images.dtype} {shape}{_advise_on_shape(shape, name)}"
         raise UnusableError(f"{name} of numbers shaped (n, height, width[, channels])", got)
-    if shape[0] != answers and answers in shape[1:]:
+    if shape[0] != answers == max(shape):
         turn = f"{name} = np.moveaxis({name}, {shape.index(answers) - len(shape)}, 0)"
         expected = f"{name} with its {answers} images along the first axis"
         raise UnusableError(expected, f"{shape}. Turn it round: {turn}")

@@ -1,6 +1,7 @@
 """Images of every type and shape that people save are scaled right, or refused with what to do."""
 
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -149,6 +150,22 @@ def test_large_arrays_are_looked_at_in_parts(monkeypatch, kind):
         assert arrays.find_divisor(x) == 1
 
 
+@pytest.mark.parametrize(("kind", "kept"), [("u1", 1), ("u2", 4), ("i8", 1), ("f4", 4)])
+def test_large_arrays_are_held_once_as_they_came_and_once_as_they_are_kept(tmp_path, monkeypatch, kind, kept):
+    monkeypatch.setattr(arrays, "AT_ONCE", 2**14)
+    x = RNG.integers(0, 60_000 if kind == "u2" else 256, (2000, 32, 32)).astype(kind)
+    x = x / np.float32(255) if kind == "f4" else x
+    spec = npz(tmp_path / "a.npz", x=x, y=np.arange(2000) % 2)
+    datasets.forget()
+    tracemalloc.start()
+    images = datasets.load(spec)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert images.pool[0].nbytes == kept * x.size
+    once = x.nbytes if x.dtype == images.pool[0].dtype else x.nbytes + images.pool[0].nbytes
+    assert once <= most < once + 2**20
+
+
 FLAT = np.zeros((COUNT, 784))
 
 
@@ -171,6 +188,7 @@ FLAT = np.zeros((COUNT, 784))
                                        "round: x = np.moveaxis(x, -1, 0)"),
         (np.zeros((28, 28, COUNT)), "x = np.moveaxis(x, -1, 0)"),
         (np.zeros((28, COUNT, 28)), "x = np.moveaxis(x, -2, 0)"),
+        (np.zeros((COUNT + 1, COUNT, 8)), "expected y with a whole number for each of the 165 images"),
         (np.zeros((COUNT, 8, 8), complex), "got complex128 (164, 8, 8)"),
         (np.zeros((COUNT, 8, 8), [("r", "u1"), ("g", "u1")]), "expected x of numbers"),
         (np.zeros((COUNT, 8, 8), "M8[s]"), "expected x of numbers"),
