@@ -90,18 +90,24 @@ def make_rounds(
 def select_present(trials: "pd.DataFrame", cells: Sequence[Cell]) -> "pd.DataFrame":
     """The rows of the ledger that belong to cells, with names and axes as the cells have them.
 
-    The ledger may hold more, may know an architecture by an earlier name, and writes numbers with nine digits.
+    The ledger may hold more, may know an architecture by an earlier name, writes numbers with nine digits, and may
+    have been edited: a trial's hash says where it belongs.
     """
     import pandas as pd
 
     by_trial = {cell.trial: cell for cell in cells}
     trials = trials[trials["trial"].isin(by_trial)]
     present = [by_trial[trial] for trial in trials["trial"]]
+    widths = pd.array([cell.architecture.width for cell in present], dtype="Int64")
     return trials.assign(
         **{
             "architecture": pd.array([cell.architecture.name for cell in present], dtype="string"),
+            "width": widths if any(widths.isna()) else widths.astype("int64"),
+            "penalty": pd.array([cell.penalty_name for cell in present], dtype="string"),
             "lambda": pd.array([cell.lam for cell in present], dtype="float64"),
             "learning_rate": pd.array([cell.learning_rate for cell in present], dtype="float64"),
+            "train_size": pd.array([cell.train_size for cell in present], dtype="int64"),
+            "seed": pd.array([cell.seed for cell in present], dtype="int64"),
         }
     )
 

@@ -124,3 +124,13 @@ def test_rows_of_the_ledger_take_the_names_that_cells_have_now():
     table = ledger(cells, lambda cell: 0.01)
     assert set(growth.select_present(table, cells[:3])["trial"]) == {cell.trial for cell in cells[:3]}
     assert set(growth.select_present(table, cells)["architecture"]) == {"w1", "w2"}
+
+
+def test_rows_of_an_edited_ledger_stand_where_their_hash_says():
+    cells = next(growth.make_rounds(parsed(), "population", "digits", lambda: None))
+    table = ledger(cells, lambda cell: 0.01)
+    axes = ["architecture", "width", "penalty", "lambda", "learning_rate", "train_size", "seed"]
+    edited = table.assign(penalty="None", width=9, train_size=9, seed=9)
+    expected = growth.select_present(table, cells)[axes]
+    assert growth.select_present(edited, cells)[axes].equals(expected)
+    assert expected["penalty"].tolist() == [cell.penalty_name for cell in cells]
