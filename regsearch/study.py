@@ -93,7 +93,7 @@ def run(
     with runner.open_site(settings) as site:
         # Workers load it again; but a download, or its failure, belongs before the folder is touched.
         images = data.load(spec, progress.download)
-        for warning in data.summarise(spec, facts).warnings:
+        for warning in [*spec.oddities, *data.summarise(spec, facts).warnings]:
             log.warning("%s", warning)
         _warn_of_untrained_classes(images, spec)
         if fresh:

@@ -61,13 +61,14 @@ def check(path: Path, as_json: bool) -> None:
     spec = data.resolve_path(Spec.load(path))
     facts = data.describe(spec)
     summary = data.summarise(spec, facts)
-    for warning in summary.warnings:
+    warnings = [*spec.oddities, *summary.warnings]
+    for warning in warnings:
         log.warning("%s", warning)
     rows = output.list_architectures(grid.measure(spec, facts))
     trials = len(grid.make_cells(spec, "population", facts.content))
     if as_json:
         named = {"spec": str(path), "name": spec.name, "dataset": spec.dataset.name, "trials": trials}
-        seen = {**summary.facts, "warnings": summary.warnings}
+        seen = {**summary.facts, "warnings": warnings}
         output.print_json({**named, "architectures": rows, "data": seen})
         return
     header = ["architecture", "width", "trainable weights", "penalised weights"]

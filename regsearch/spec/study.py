@@ -13,7 +13,7 @@ from regsearch.spec.datasets import Dataset
 from regsearch.spec.messages import list_problems, show
 from regsearch.spec.rules import RULES
 from regsearch.spec.sections import Grid, NamedArchitecture, ScaledArchitecture, Training
-from regsearch.spec.values import Name, NonEmpty, Section, simplify
+from regsearch.spec.values import Name, NonEmpty, Section, is_mistakable, simplify
 from regsearch.spec.yaml import Document, Location, Problem, describe, dump
 
 
@@ -137,6 +137,19 @@ class Spec(Section, json_schema_extra={"oneOf": [{"required": ["architecture"]},
         axes = (architectures, self.grid.seed_values(), self.learning_rates(), sizes)
         positive = sum(value > 0 for value in lambdas)
         return math.prod(map(len, axes)) * (positive * len(self.grid.penalties) + (0.0 in lambdas))
+
+    @property
+    def oddities(self) -> list[str]:
+        """What may end otherwise than it is meant, a sentence each."""
+        return [
+            self.problem(
+                ("architectures", index, "name"),
+                f"spreadsheets and other programs take {item.name!r} for a number, a date or an empty cell: name it "
+                f"otherwise, such as net-{item.name}, or read tables.xlsx (--xlsx)",
+            )
+            for index, item in enumerate(self.architectures or ())
+            if is_mistakable(item.name)
+        ]
 
     def problem(self, location: Location, message: str) -> str:
         """One line of an error about this spec, with file and line where it was read from a file."""

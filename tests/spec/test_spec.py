@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bad_specs import BAD, NAMED
-from conftest import CONFIGS, CONFIGS_FOLDER, parsed
+from conftest import CONFIGS, CONFIGS_FOLDER, SPEC, parsed
 from good_specs import GOOD
 from pydantic import ValidationError
 
@@ -16,7 +16,7 @@ from regsearch.grid import make_cells
 from regsearch.spec import yaml
 from regsearch.spec.layers import Dense
 from regsearch.spec.rules import RULES
-from regsearch.spec.values import Count
+from regsearch.spec.values import Count, is_mistakable
 
 
 @pytest.mark.parametrize("wrong", BAD)
@@ -27,6 +27,23 @@ def test_a_bad_spec_is_refused_with_line_expected_and_got(wrong):
     lines = [problem for problem in refused.value.problems if words in problem]
     assert lines, f"{words!r} is not in {refused.value}"
     assert lines[0].startswith(f"tiny.yaml:{line}: "), lines[0]
+
+
+def test_names_that_a_spreadsheet_takes_for_numbers_or_dates_are_said():
+    two = "- {name: 1e5, layers: [Flatten, Dense: {units: classes}]}\n- {name: net-1e5, layers: [Dense: {units: 3}, Flatten, Dense: {units: classes}]}\n"
+    start, end = SPEC.index("architecture:"), SPEC.index("grid:")
+    (odd,) = parsed(
+        (SPEC[start:end], f"architectures:\n{two.replace('1e5,', chr(39) + '1e5' + chr(39) + ',', 1)}")
+    ).oddities
+    assert odd.startswith(
+        "tiny.yaml:8: architectures[0].name: spreadsheets and other programs take '1e5' for a number"
+    )
+    assert "such as net-1e5" in odd
+    for name in ("1-2", "2024-01-05", "1.5", "mar1", "5-jan", "SEPT7", "TRUE", "na", "NaN", "None", "inf"):
+        assert is_mistakable(name), name
+    for name in ("w4", "net-1e5", "decoder2", "3x3", "v1.2", "wide-2", "e5", "marvin3", "nano"):
+        assert not is_mistakable(name), name
+    assert parsed().oddities == []
 
 
 def test_every_rule_is_broken_by_a_bad_spec(monkeypatch):
