@@ -1,114 +1,175 @@
-"""How right the analyses are on made-up studies whose exponent is known.
+"""How right the analyses are on made-up curves and studies whose answer is known.
 
-python tests/calibration.py [--studies 500] [--out FILE.csv]
+python tests/calibration.py [--networks 500] [--studies 60] [--out FOLDER]
 
-Each study has 4, 6 or 8 networks over two decades of weights, 5 seeds and quarter-decade lambdas. Its curves of
-validation loss are made up: a bowl in ln λ, steeper on the right, whose bottom follows N^α up to a scatter of
-its own for each network (what α is not the whole truth of) and for each seed (its own split), each seed on its
-own level, with noise on every loss. In the `edge` studies the grid ends where about a quarter of the optima lie
-beyond it. In the `weak` studies the penalty gains so little over lambda 0 that many networks show no benefit.
+Writes three tables:
+
+made_up_networks.csv: the interval of a network's best lambda, for each family of curves (tests/made_up_curves.py), number
+    of seeds and lambdas a decade. Six networks make a study, whose grid begins anywhere within a step.
+made_up_studies.csv: the exponent of N, or of n, over two decades of weights. Each network's bottom scatters about the
+    line; the seeds, which all networks share, have bottoms and slopes of their own. The families take turns.
+made_up_gains.csv: how often a gain over lambda 0 is claimed, on curves without one and with one of 1 nat.
 """
 
 import argparse
-from functools import cache
+from itertools import cycle, islice, product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from made_up_curves import FAMILIES, find_lowest, make_curve, make_lambdas
 
-from regsearch.analysis.best_lambda import BOOTSTRAPS, find_best_lambdas
-from regsearch.analysis.calibration import summarise
-from regsearch.analysis.curves import SCORES, Architecture, Curve
+from regsearch.analysis.best_lambda import find_best_lambdas, resample_optima
+from regsearch.analysis.calibration import VERDICTS
 from regsearch.analysis.scaling import fit_scaling
-from regsearch.analysis.tables import Setting
 
-SEEDS = 5
-SCATTER, SEED_SCATTER, NOISE, LEVEL = 0.25, 0.5, 0.01, 0.3
-DEPTH = 0.1
-KINDS = ("whole", "edge", "weak")
-WIDTHS = (4, 6, 8)
-EXPONENTS = (0.0, -1.0)
+DECADE = np.log(10)
+SEEDS, PER_DECADE = (3, 5, 10), (2, 4)
+WIDTHS, SLOPES, EXPONENTS = (4, 6, 8), (0.0, 0.1, 0.2), (0.0, -1.0, -0.4, -0.15, 0.5)
+SCATTER = 0.25
+"""The standard deviation of each network's ln λ* about the line."""
 
 
-def bowl(x):
-    """0 at 0, quadratic near it and linear far away, half as steep again on the right."""
-    return DEPTH * x**2 / (1 + np.abs(x)) * np.where(x > 0, 1.5, 1.0)
-
-
-@cache
-def lowest():
-    """Where the bowl averaged over seeds is lowest: left of 0, since it is steeper on the right."""
-    x, shifts = np.linspace(-1, 1, 2001), SEED_SCATTER * stats.norm.ppf((np.arange(999) + 0.5) / 999)
-    return x[bowl(x[:, None] - shifts).mean(axis=1).argmin()]
-
-
-def grid(exponent, kind):
-    """Quarter-decade lambdas around the optima, which lie from 0.01·100^α to 0.01."""
-    low, high = sorted((0.01 * 100**exponent, 0.01))
-    low, high = low / 30, high * 30
-    if kind == "edge" and exponent:
-        low = 0.01 * 100 ** (0.75 * exponent) / 1.33  # the widest quarter's optima lie below
-    elif kind == "edge":
-        high = 0.0167  # the optima scatter about 0.01: a quarter of them are nearest to the last lambda
-    points = np.arange(0, np.log10(high / low) + 1e-9, 0.25)
-    return low * 10**points if exponent else high / 10 ** points[::-1]
-
-
-def study(rng, widths, exponent, kind):
-    """The curves of one made-up study, and ln λ where each is lowest over all seeds there could be."""
-    weights = np.geomspace(1e3, 1e5, widths)
-    lambdas = np.concatenate([[0.0], grid(exponent, kind)])
-    gain = 0.08 if kind == "weak" else 0.5
-    curves, bottoms = [], []
-    for index, count in enumerate(weights):
-        bottom = np.log(0.01) + exponent * np.log(count / 1e3) + SCATTER * rng.normal()
-        bottoms.append(bottom + lowest())
-        own = bottom + SEED_SCATTER * rng.normal(size=(SEEDS, 1))
-        losses = np.hstack([np.full((SEEDS, 1), gain), np.minimum(bowl(np.log(lambdas[1:]) - own), 3.0)])
-        losses += 1 + LEVEL * rng.normal(size=(SEEDS, 1)) + NOISE * rng.normal(size=losses.shape)
-        architecture, setting = Architecture(f"w{index}", None, round(count), round(count)), Setting("l2", 0.1, 100)
-        scores, no = dict.fromkeys(SCORES, losses), np.zeros(losses.shape, bool)
-        curves.append(Curve(architecture, setting, lambdas, np.arange(SEEDS), scores, diverged=no, collapsed=no))
-    return curves, np.array(bottoms)
-
-
-def calibrate(studies, widths, exponent, kind, bootstraps=BOOTSTRAPS):
-    """Bias, spread, coverage and verdicts over many made-up studies.
-
-    `network_coverage` is how often the interval of a single network's best lambda holds the truth, where the
-    optimum is inside the grid; without `bootstraps` there are no such intervals.
-    """
-    rng = np.random.default_rng([widths, KINDS.index(kind), int(exponent < 0)])
-    fits, holds, censored = [], [], 0
-    for _ in range(studies):
-        curves, bottoms = study(rng, widths, exponent, kind)
-        best = find_best_lambdas(curves, bootstraps)
-        rows = fit_scaling(best)
-        fits.append(rows[rows["against"] == "penalised_weights"])
-        inside = best["best_lambda"].notna()
-        low, high = np.log(best["best_lambda_low"]), np.log(best["best_lambda_high"])
-        holds += ((low <= bottoms) & (bottoms <= high))[inside].tolist()
-        censored += int((~inside).sum())
-    summed = summarise(pd.concat(fits).assign(seeds=SEEDS), exponent)
-    shares = {
-        "censored_share": censored / (len(holds) + censored),
-        "network_coverage": np.mean(holds) if bootstraps else np.nan,
+def judge_networks(family, seeds, per_decade, count):
+    """How often intervals hold the lowest point of the family's mean curve, and how wide they are."""
+    rng = np.random.default_rng([list(FAMILIES).index(family), seeds, per_decade])
+    kind, lowest, tables = FAMILIES[family], DECADE * find_lowest(family), []
+    for _ in range(-(-count // 6)):
+        curves = []
+        for index in range(6):
+            x = make_lambdas(-3, 2, 1 / per_decade, rng)
+            own = kind.own * rng.standard_normal((seeds, 1))
+            curves.append(make_curve(f"w{index}", x, kind.draw(x / DECADE, own, rng), 100 * 4**index))
+        tables.append(find_best_lambdas(curves))
+    table = pd.concat(tables)[:count]
+    low, high = (np.log(table[f"best_lambda_{end}"]).to_numpy() for end in ("low", "high"))
+    low, high = np.nan_to_num(low, nan=-np.inf), np.nan_to_num(high, nan=np.inf)
+    grid = np.log(table["best_grid_lambda"])
+    error = (np.log(table["best_lambda"]) - lowest).dropna() / DECADE
+    return {
+        "curves": family,
+        "seeds": seeds,
+        "per_decade": per_decade,
+        "networks": len(table),
+        "coverage": ((low <= lowest) & (lowest <= high)).mean(),
+        "median_decades": np.median((high - low) / DECADE),
+        "open_share": (~np.isfinite(high - low)).mean(),
+        "without_own_best": ((grid < low) | (grid > high)).mean(),
+        "mean_error": error.mean(),
+        "error_spread": error.std(ddof=1),
     }
-    return {"studies": kind, "networks": widths} | shares | summed
+
+
+def make_study(rng, family, widths, exponent, slopes, per_decade, seeds=5, bend=0.0, sizes=(0.0,), whole=True):
+    """The curves of a study over two decades of weights, and of training images where there are several sizes.
+
+    Where the grid is not whole it ends where about a quarter of the best lambdas lie beyond.
+    """
+    kind, positions = FAMILIES[family], np.linspace(-1, 1, widths)
+    reach = abs(exponent) + bend + 1
+    x = make_lambdas(-2 - reach, 1 + reach, 1 / per_decade, rng)
+    if not whole:
+        x = x[x / DECADE > -0.5 * abs(exponent) - 0.1]
+    shared, slope = rng.standard_normal((seeds, 1)), slopes * rng.standard_normal((seeds, 1))
+    scatter = SCATTER / DECADE * rng.standard_normal(widths)
+    curves = []
+    for place, own_bottom in zip(positions, scatter, strict=True):
+        for size in sizes:
+            along = size if len(sizes) > 1 else place
+            bottom = exponent * along + own_bottom + bend * abs(place)
+            own = kind.own * np.sqrt(0.5) * (shared + rng.standard_normal((seeds, 1))) + slope * along
+            losses = kind.draw(x / DECADE - bottom, own, rng)
+            weights, images = round(1e4 * 10**place), round(1000 * 10**size)
+            curves.append(make_curve(f"w{weights}", x, losses, weights, train_size=images))
+    return curves
+
+
+def judge_studies(against, widths, slopes, exponent, per_decade, count, bend=0.0, whole=True):
+    """How often the exponent's interval holds the truth, and what the verdicts are."""
+    rng = np.random.default_rng([widths, int(10 * slopes), int(100 * abs(exponent)), per_decade, int(10 * bend)])
+    sizes = (0.0,) if against == "penalised_weights" else (-0.3, 0.0, 0.3)
+    rows = []
+    for family in islice(cycle(FAMILIES), count):
+        named = {"bend": bend, "sizes": sizes, "whole": whole}
+        curves = make_study(rng, family, widths, exponent, slopes, per_decade, **named)
+        best = find_best_lambdas(curves)
+        table = fit_scaling(best, resample_optima(curves, best))
+        rows.append(table[table["against"] == against].iloc[:1])
+    table = pd.concat(rows)
+    fitted = table[table["exponent_low"].notna()]
+    low, high = fitted["exponent_low"], fitted["exponent_high"]
+    return {
+        "against": against,
+        "widths": widths,
+        "slopes": slopes,
+        "per_decade": per_decade,
+        "exponent": exponent,
+        "bend": bend,
+        "grid": "whole" if whole else "ends early",
+        "studies": count,
+        "fitted": len(fitted),
+        "coverage": ((low <= exponent) & (exponent <= high)).mean(),
+        "median_width": (high - low).median(),
+        "censored_share": (table["censored"] / table["points"]).mean(),
+        "bias": fitted["exponent"].mean() - exponent,
+        **{verdict: int((table["verdict"] == verdict).sum()) for verdict in VERDICTS},
+    }
+
+
+def judge_gains(gain, seeds, per_decade, count):
+    """How often a best lambda is claimed to be better than lambda 0, whose loss is `gain` above the others' best."""
+    rng = np.random.default_rng([int(gain), seeds, per_decade])
+    statuses = []
+    for _ in range(-(-count // 6)):
+        curves = []
+        for index in range(6):
+            x = make_lambdas(-3, 2, 1 / per_decade, rng)
+            rise = 0.1 * (x / DECADE) ** 2 if gain else np.zeros_like(x)
+            losses = 1 + np.concatenate([[gain], rise]) + 0.2 / np.sqrt(2) * rng.standard_normal((seeds, len(x) + 1))
+            curves.append(make_curve(f"w{index}", np.concatenate([[-np.inf], x]), losses, 100 * 4**index))
+        statuses += find_best_lambdas(curves)["status"].tolist()
+    statuses = pd.Series(statuses[:count])
+    return {
+        "gain": gain,
+        "seeds": seeds,
+        "per_decade": per_decade,
+        "networks": len(statuses),
+        "claimed": (~statuses.isin(["unsure", "no_benefit"])).mean(),
+        "no_benefit": (statuses == "no_benefit").mean(),
+    }
 
 
 def main():
-    """Writes the table."""
+    """Writes the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--studies", type=int, default=500)
+    parser.add_argument("--networks", type=int, default=500, help="of each cell")
+    parser.add_argument("--studies", type=int, default=60, help="of each cell")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    rows = [calibrate(arguments.studies, w, a, kind) for kind in KINDS for a in EXPONENTS for w in WIDTHS]
-    table = pd.DataFrame(rows)
-    print(table.to_string(index=False, float_format="%.3f"))
-    if arguments.out:
-        table.to_csv(arguments.out, index=False, float_format="%.6g")
+    networks, studies = arguments.networks, arguments.studies
+    tables = {
+        "networks": [judge_networks(*cell, networks) for cell in product(FAMILIES, SEEDS, PER_DECADE)],
+        "gains": [judge_gains(*cell, networks) for cell in product((0.0, 1.0), SEEDS, PER_DECADE)],
+        "studies": [
+            judge_studies(*cell, studies)
+            for cell in [
+                *product(["penalised_weights"], WIDTHS, SLOPES, EXPONENTS, PER_DECADE),
+                *product(["train_size"], WIDTHS, SLOPES, [-1.0], [4]),
+            ]
+        ]
+        + [
+            *(
+                judge_studies("penalised_weights", *cell, studies, whole=False)
+                for cell in product(WIDTHS, (0.0,), (-1.0,), (4,))
+            ),
+            judge_studies("penalised_weights", 8, 0.0, 0.0, 4, studies, bend=np.log10(3)),
+        ],
+    }
+    for name, rows in tables.items():
+        table = pd.DataFrame(rows)
+        print(table.to_string(index=False, float_format="%.3f"))
+        if arguments.out:
+            table.to_csv(arguments.out / f"made_up_{name}.csv", index=False, float_format="%.4g")
 
 
 if __name__ == "__main__":

@@ -39,8 +39,16 @@ def make_optima(exponent, noise=NOISE, weights=WEIGHTS, status="interior", **col
         {
             "architecture": [f"w{n}" for n in weights], "width": np.sqrt(weights), "penalty": "l2",
             "trainable_weights": weights, "penalised_weights": weights - 10, "learning_rate": 0.1, "train_size": 500,
-            "best_lambda": best, "best_grid_lambda": best, "one_se_low": best / 2, "one_se_high": best * 2,
-            "grid_step": 1.8, "status": status,
+            "best_lambda": best, "best_lambda_low": best / 2, "best_lambda_high": best * 2, "best_grid_lambda": best,
+            "one_se_low": best / 1.5, "one_se_high": best * 1.5, "grid_step": 1.0, "status": status, "seeds": 5,
+            "estimate": "curve",
         }
     )  # fmt: skip
     return rows.assign(**columns)
+
+
+def make_resampled(best, slopes=0.0, resamples=200):
+    """ln λ* of a table's rows in resamples of seeds, whose own exponents differ by so much."""
+    x = np.log(best["trainable_weights"].to_numpy(float))
+    drawn = slopes / np.sqrt(5) * np.random.default_rng(0).normal(size=(resamples, 1))
+    return np.log(best["best_lambda"].to_numpy(float)) + drawn * (x - np.log(5000))

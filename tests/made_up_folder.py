@@ -14,12 +14,13 @@ WIDTHS = (1, 2, 4, 8, 16, 32)
 
 
 def text(*changes):
-    """A study of six widths, two penalties, two lambdas a decade and three seeds, with parts replaced."""
+    """A study of six widths, two penalties, four lambdas a decade and three seeds, with parts replaced."""
     found = SPEC
     for old, new in (
         ("widths: [1, 2]", f"widths: {list(WIDTHS)}"),
-        ("lambdas: [0, 0.01, 0.1]", "lambdas: {from: 0.001, to: 1, per_decade: 2}"),
+        ("lambdas: [0, 0.01, 0.1]", "lambdas: {from: 0.001, to: 1, per_decade: 4}"),
         ("seeds: 2", "seeds: 3"),
+        ("epochs: 2", "epochs: 2000"),  # not too short for any lambda to act
         *changes,
     ):
         assert old in found, old

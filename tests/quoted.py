@@ -76,7 +76,9 @@ def planted():
     for name in ("proportional", "constant", "inverse"):
         (row,) = pd.read_csv(CALIBRATION / name / "calibration.csv").to_dict("records")
         verdicts = [
-            f"{row[claim]} {claim}" for claim in ("constant", "inverse", "power", "undetermined") if row[claim]
+            f"{row[claim]} {claim}"
+            for claim in ("constant", "inverse", "power", "bent", "undetermined")
+            if row[claim]
         ]
         numbers = (
             f"{row['mean_exponent']:.2f} | {row['bias']:+.3f} | {row['spread']:.2f} | {100 * row['coverage']:.1f} %"
@@ -85,29 +87,63 @@ def planted():
     return "\n".join(rows) + "\n"
 
 
-def made_up():
-    """How well the analyses find the exponent of made-up curves."""
-    kinds = {"whole": "whole grids", "edge": "grids that end too early", "weak": "penalties that gain little"}
+def networks():
+    """How often the interval of a best lambda holds it on made-up curves, and how wide it is."""
+    table = pd.read_csv(CALIBRATION / "made_up_networks.csv")
+    cells = list(table.groupby(["seeds", "per_decade"]).groups)
     rows = [
-        "| studies | networks | optima known only as bounds | 95 % interval holds 0 | holds -1 | the wrong claim | undetermined |",
-        "|---|---|---|---|---|---|---|",
+        f"| curves | {' | '.join(f'{seeds} seeds, {per_decade} a decade' for seeds, per_decade in cells)} |",
+        "|---" * (1 + len(cells)) + "|",
     ]
-    table = pd.read_csv(CALIBRATION / "made_up.csv")
-    for (kind, networks), group in table.groupby(["studies", "networks"], sort=False):
-        by_truth = group.set_index("planted_exponent")
-        wrong = by_truth.at[0, "inverse"] + by_truth.at[-1, "constant"]
-        shares = (
-            group["censored_share"].mean(), by_truth.at[0, "coverage"], by_truth.at[-1, "coverage"],
-            wrong / group["draws"].sum(), group["undetermined"].sum() / group["draws"].sum(),
+    for curves, group in table.groupby("curves", sort=False):
+        by_cell = group.set_index(["seeds", "per_decade"])
+        found = [
+            f"{_share(by_cell.at[cell, 'coverage'])}, {by_cell.at[cell, 'median_decades']:.2f}" for cell in cells
+        ]
+        rows.append(f"| {curves} | {' | '.join(found)} |")
+    return "\n".join(rows) + "\n"
+
+
+def studies():
+    """How often the interval of an exponent holds it in made-up studies, and how wide it is."""
+    table = pd.read_csv(CALIBRATION / "made_up_studies.csv")
+    table = table[(table["grid"] == "whole") & (table["bend"] == 0)]
+    rows = [
+        "| exponent of | widths | seeds' own slopes | cells | 95 % interval holds it | least | median width | wrong claim |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for (against, widths, slopes), group in table.groupby(["against", "widths", "slopes"]):
+        wrong = group["constant"].where(group["exponent"] == -1, 0) + group["inverse"].where(
+            group["exponent"] == 0, 0
+        )
+        claimable = group.loc[group["exponent"].isin([0, -1]), "studies"].sum()
+        cells = (
+            {"penalised_weights": "N", "train_size": "n"}[against], str(widths), f"{slopes:g}", str(len(group)),
+            _share(group["coverage"].mean()), _share(group["coverage"].min()), f"{group['median_width'].mean():.2f}",
+            _share(wrong.sum() / claimable),
         )  # fmt: skip
-        rows.append(f"| {kinds[kind]} | {networks} | {' | '.join(f'{100 * share:.0f} %' for share in shares)} |")
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
+def gains():
+    """How often a gain over lambda 0 is claimed."""
+    table = pd.read_csv(CALIBRATION / "made_up_gains.csv")
+    cells = list(table.groupby(["seeds", "per_decade"]).groups)
+    rows = [
+        f"| true gain | {' | '.join(f'{seeds} seeds, {per_decade} a decade' for seeds, per_decade in cells)} |",
+        "|---" * (1 + len(cells)) + "|",
+    ]
+    for gain, group in table.groupby("gain"):
+        by_cell = group.set_index(["seeds", "per_decade"])["claimed"]
+        rows.append(f"| {gain:g} | {' | '.join(_share(by_cell[cell]) for cell in cells)} |")
     return "\n".join(rows) + "\n"
 
 
 TABLES = {
     ROOT / "README.md": [best],
     STUDY / "README.md": [exponents, transfer],
-    CALIBRATION / "README.md": [planted, made_up],
+    CALIBRATION / "README.md": [planted, networks, studies, gains],
 }
 
 
@@ -119,6 +155,10 @@ def written_into(document):
         before, rest = text.split(start)
         text = before + start + "\n" + make() + "\n" + end + rest.split(end)[1]
     return text
+
+
+def _share(value):
+    return f"{100 * value:.1f} %"
 
 
 def _end(row, side):

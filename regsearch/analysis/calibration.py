@@ -5,15 +5,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from regsearch.analysis.best_lambda import find_best_lambdas
+from regsearch.analysis.best_lambda import find_best_lambdas, resample_optima
 from regsearch.analysis.curves import make_curves
 from regsearch.analysis.scaling import fit_scaling
 
 COLUMNS = [
     "penalty", "against", "planted_exponent", "draws", "seeds", "fitted", "mean_exponent", "bias", "spread",
-    "coverage", "constant", "inverse", "power", "undetermined", "learning_rate", "train_size",
+    "coverage", "constant", "inverse", "power", "undetermined", "learning_rate", "train_size", "bent",
 ]  # fmt: skip
-CLAIMS = ("constant", "inverse", "power", "undetermined")
+VERDICTS = ("constant", "inverse", "power", "bent", "undetermined")
 
 
 def calibrate(trials: pd.DataFrame, exponent: float, draws: int) -> pd.DataFrame:
@@ -31,7 +31,8 @@ def calibrate(trials: pd.DataFrame, exponent: float, draws: int) -> pd.DataFrame
     fits = []
     for seeds in np.array_split(np.sort(trials["seed"].unique()), draws):
         curves = list(make_curves(trials[trials["seed"].isin(seeds)]))
-        rows = fit_scaling(find_best_lambdas(curves, bootstraps=0))
+        best = find_best_lambdas(curves)
+        rows = fit_scaling(best, resample_optima(curves, best))
         rows = rows[(rows["penalty"] == "l2") & (rows["against"] == "penalised_weights")]
         fits.append(rows.assign(seeds=len(seeds)))
     names = ["penalty", "against", "learning_rate", "train_size"]
@@ -58,5 +59,5 @@ def summarise(fits: pd.DataFrame, exponent: float) -> dict[str, Any]:
         "bias": fitted["exponent"].mean() - exponent,
         "spread": fitted["exponent"].std(ddof=1),
         "coverage": holds.mean(),
-        **{claim: int((fits["verdict"] == claim).sum()) for claim in CLAIMS},
+        **{verdict: int((fits["verdict"] == verdict).sum()) for verdict in VERDICTS},
     }

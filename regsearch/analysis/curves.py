@@ -1,4 +1,4 @@
-"""The trials table → curves of loss against lambda, paired over seeds, and their means."""
+"""The trials table → curves of loss against lambda, paired over seeds."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,10 +14,6 @@ from regsearch.spec import NONE
 
 ARCHITECTURE = ["architecture", "width", "trainable_weights", "penalised_weights"]
 SCORES = ["validation_loss", "validation_accuracy", "test_loss", "test_accuracy"]
-RESPONSE = [
-    *ARCHITECTURE, "penalty", "lambda", "learning_rate", "train_size", "seeds", "diverged_share",
-    *(name + end for name in SCORES for end in ("", "_se")), "collapsed_share",
-]  # fmt: skip
 COLLAPSED = 0.98
 """The share of the loss of guessing from which a network's validation loss says that it has learnt nothing."""
 UNLEARNT = 0.9
@@ -43,6 +39,7 @@ class Curve:
         scores: each of SCORES as (seeds, lambdas); NaN where a network diverged or is not trained yet.
         diverged: (seeds, lambdas).
         collapsed: (seeds, lambdas); the networks that trained to the end and answer no better than a guess.
+        guessing: the loss of guessing, as a mean over the seeds; NaN where it is not known.
     """
 
     architecture: Architecture
@@ -52,6 +49,7 @@ class Curve:
     scores: dict[str, NDArray[np.float64]]
     diverged: NDArray[np.bool_]
     collapsed: NDArray[np.bool_]
+    guessing: float
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -82,7 +80,7 @@ def make_curves(trials: pd.DataFrame) -> Iterator[Curve]:
     Args:
         trials: rows of the ledger; failed ones are left out.
     """
-    read = [*ARCHITECTURE, *SETTING, "lambda", "seed", "status", "collapsed", *SCORES]
+    read = [*ARCHITECTURE, *SETTING, "lambda", "seed", "status", "guessing_loss", "collapsed", *SCORES]
     rows = share_zero(trials.assign(collapsed=find_collapsed(trials)).loc[trials["status"] != "failed", read])
     order = ["trainable_weights", "architecture", "learning_rate", "train_size", "penalty"]
     for _, group in rows.groupby(order, sort=True):
@@ -97,7 +95,7 @@ def make_curves(trials: pd.DataFrame) -> Iterator[Curve]:
         diverged[places] = (group["status"] == "diverged").to_numpy()
         collapsed[places] = group["collapsed"].to_numpy()
         architecture, setting = Architecture(*group.iloc[0][ARCHITECTURE]), Setting(*group.iloc[0][SETTING])
-        yield Curve(architecture, setting, lambdas, seeds, scores, diverged, collapsed)
+        yield Curve(architecture, setting, lambdas, seeds, scores, diverged, collapsed, group["guessing_loss"].mean())
 
 
 def find_collapsed(trials: pd.DataFrame) -> "pd.Series[bool]":
@@ -105,51 +103,3 @@ def find_collapsed(trials: pd.DataFrame) -> "pd.Series[bool]":
     guessing = trials["guessing_loss"].where(trials["guessing_loss"] > 0)  # of one label alone a guess is right
     losses = trials[["validation_loss", "train_loss"]].div(guessing, axis=0)
     return (losses["validation_loss"] >= COLLAPSED) & (losses["train_loss"] >= UNLEARNT)
-
-
-def average_response(curves: list[Curve]) -> pd.DataFrame:
-    """The table of `response`: one row an architecture, penalty, lambda, learning rate and training-set size.
-
-    The columns `<score>` are means over the seeds that did not diverge; `seeds` counts those that ran, of which
-    `diverged_share` and `collapsed_share` are shares.
-    The columns `<score>_se` are standard errors after each seed's own level is taken out (`paired_errors`).
-    """
-    rows = []
-    for curve in curves:
-        errors = {name: paired_errors(curve.scores[name]) for name in SCORES}
-        for index, lam in enumerate(curve.lambdas):
-            row = {**curve.columns, "lambda": lam, "seeds": int(curve.trained[:, index].sum())}
-            for name in ("diverged", "collapsed"):
-                row[f"{name}_share"] = getattr(curve, name)[:, index].sum() / max(1, row["seeds"])
-            for name in SCORES:
-                values = curve.scores[name][:, index]
-                values = values[~np.isnan(values)]
-                row[name] = values.mean() if len(values) else np.nan
-                row[f"{name}_se"] = errors[name][index]
-            rows.append(row)
-    return pd.DataFrame(rows, columns=RESPONSE)
-
-
-def paired_errors(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Standard errors of the means over seeds, with the seeds' own levels taken out.
-
-    Each seed's mean over the lambdas that every seed finished is subtracted first (Cousineau 2005), and the
-    variance is scaled by L/(L−1) for the L lambdas it was taken over (Morey 2008).
-
-    Args:
-        scores: (seeds, lambdas), NaN where there is none.
-
-    Returns:
-        (lambdas,); NaN where fewer than two seeds, or fewer than two lambdas that all seeds finished.
-    """
-    complete = ~np.isnan(scores).any(axis=0)
-    errors = np.full(scores.shape[1], np.nan)
-    if complete.sum() < 2 or len(scores) < 2:
-        return errors
-    level = scores[:, complete].mean(axis=1, keepdims=True)
-    correction = np.sqrt(complete.sum() / (complete.sum() - 1))
-    for index, values in enumerate((scores - level).T):
-        values = values[~np.isnan(values)]
-        if len(values) > 1:
-            errors[index] = values.std(ddof=1) / np.sqrt(len(values)) * correction
-    return errors

@@ -17,6 +17,21 @@ FARTHEST = 50.0
 """How far from the estimate, in slopes, an interval's end is looked for."""
 
 
+class Shared(NamedTuple):
+    """Variance of one coefficient that the scatter about the line does not show, and its degrees of freedom."""
+
+    variance: float = 0.0
+    freedom: float = np.inf
+
+    def add(self, variance: float, freedom: float) -> "Shared":
+        """The sum, with the degrees of freedom of Satterthwaite (1946, Biometrics Bulletin 2)."""
+        total, square = self.variance + variance, self.variance**2 / self.freedom + variance**2 / freedom
+        return Shared(total, total**2 / square if square else np.inf)
+
+
+NOTHING = Shared()
+
+
 class Fit(NamedTuple):
     """Coefficients, (terms,), and the standard deviation about the line, where the log-likelihood is highest."""
 
@@ -48,6 +63,11 @@ class Line:
         """Which points are known exactly."""
         return np.equal(self.low, self.high)
 
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Of which points anything is known."""
+        return np.logical_or(np.isfinite(self.low), np.isfinite(self.high))
+
     @cached_property
     def freedom(self) -> int:
         """Exact points beyond the terms."""
@@ -59,9 +79,14 @@ class Line:
         return self._least_squares() if self.exact.all() else self.maximise()
 
     @property
+    def variance(self) -> float:
+        """The variance about the line, as that of exact points without a bias; NaN without freedom."""
+        return self.fit.scatter**2 * float(self.exact.sum()) / self.freedom if self.freedom > 0 else np.nan
+
+    @property
     def aicc(self) -> float:
         """Akaike's criterion for small samples (Hurvich & Tsai 1989); NaN with no more points than parameters + 1."""
-        points, parameters = len(self.low), self.x.shape[1] + 1
+        points, parameters = int(self.known.sum()), self.x.shape[1] + 1
         if points <= parameters + 1:
             return np.nan
         penalty = 2 * parameters * (parameters + 1) / (points - parameters - 1)
@@ -72,34 +97,45 @@ class Line:
         offset = slope * self.x[:, term]
         return Line(np.delete(self.x, term, axis=1), self.low - offset, self.high - offset)
 
-    def p_value(self, term: int, slope: float) -> float:
+    def weigh(self, term: int) -> Floats:
+        """What a coefficient weighs each point with, by least squares through the exact points; 0 for the others."""
+        weights = np.zeros(len(self.low))
+        weights[self.exact] = np.linalg.pinv(self.x[self.exact])[term]
+        return weights
+
+    def p_value(self, term: int, slope: float, shared: Shared = NOTHING) -> float:
         """Two-sided, that a coefficient is `slope`; NaN without freedom.
 
         The likelihood ratio as a t statistic: with exact points alone this is the ordinary t test, since
-        there t² = ν·((RSS at slope / RSS) − 1) = ν·(exp(ratio / points) − 1).
+        there t² = ν·((RSS at slope / RSS) − 1) = ν·(exp(ratio / points) − 1). Its variance is (distance/t)², to which
+        the shared one is added.
         """
         if self.freedom < 1:
             return np.nan
         ratio = max(0.0, 2 * (self.fit.log_likelihood - self.hold(term, slope).fit.log_likelihood))
-        t = np.sqrt(self.freedom * np.expm1(min(ratio / self.exact.sum(), 500.0)))
-        return float(2 * special.stdtr(self.freedom, -t))
+        t_squared = self.freedom * np.expm1(min(ratio / self.exact.sum(), 500.0))
+        distance = (slope - float(self.fit.coefficients[term])) ** 2
+        if t_squared == 0 or distance == 0:
+            return 1.0
+        total = shared.add(distance / t_squared, self.freedom)
+        return float(2 * special.stdtr(total.freedom, -np.sqrt(distance / total.variance)))
 
-    def interval(self, term: int, confidence: float) -> tuple[float, float]:
+    def interval(self, term: int, confidence: float, shared: Shared = NOTHING) -> tuple[float, float]:
         """The values of a coefficient that the test of `p_value` does not reject; NaN without freedom.
 
-        With exact points alone it is the ordinary t interval. An end that the bounds leave open is infinite.
+        With exact points alone and nothing shared it is the ordinary t interval. An end that the bounds leave open is
+        infinite.
         """
         if self.freedom < 1:
             return np.nan, np.nan
         best = float(self.fit.coefficients[term])
         if self.exact.all():
-            inverse = np.linalg.inv(self.x.T @ self.x)[term, term]
-            error = self.fit.scatter * np.sqrt(len(self.low) / self.freedom * inverse)
-            reach = float(special.stdtrit(self.freedom, (1 + confidence) / 2) * error)
+            total = shared.add(self.variance * np.linalg.inv(self.x.T @ self.x)[term, term], self.freedom)
+            reach = float(special.stdtrit(total.freedom, (1 + confidence) / 2) * np.sqrt(total.variance))
             return best - reach, best + reach
 
         def excess(slope: float) -> float:
-            return self.p_value(term, slope) - (1 - confidence)
+            return self.p_value(term, slope, shared) - (1 - confidence)
 
         ends = []
         for side in (-1, 1):
@@ -118,10 +154,10 @@ class Line:
 
     def maximise(self) -> Fit:
         """Newton's method with halved steps; concave, so it ends at the maximum."""
-        exact = self.exact
-        middle = np.where(exact, self.low, np.where(np.isfinite(self.low), self.low, self.high))
-        start, *_ = np.linalg.lstsq(self.x, middle, rcond=None)
-        scatter = max(0.1, float(np.std(middle - self.x @ start)))
+        known = self.known
+        middle = np.where(np.isfinite(self.low), self.low, self.high)[known]
+        start, *_ = np.linalg.lstsq(self.x[known], middle, rcond=None)
+        scatter = max(0.1, float(np.std(middle - self.x[known] @ start)))
         theta = np.append(start / scatter, 1 / scatter)
         value, gradient, curvature = self.differentiate(theta)
         for _ in range(STEPS):

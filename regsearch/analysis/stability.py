@@ -7,12 +7,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from regsearch.analysis.bracket import CONFIDENCE
 from regsearch.analysis.curves import ARCHITECTURE, Curve
+from regsearch.analysis.regression import Line
+from regsearch.analysis.tables import split_settings
 from regsearch.spec import SGD, Coefficients, OptimizerBase, PenaltyBase
 
 COLUMNS = [
     *ARCHITECTURE, "penalty", "learning_rate", "train_size", "smallest_diverged", "largest_stable", "predicted_limit",
-    "under_trained_below", "diverged_share_at_zero", "smallest_collapsed",
+    "under_trained_below", "diverged_share_at_zero", "smallest_collapsed", "half_collapsed",
+    "half_collapsed_exponent", "half_collapsed_exponent_low", "half_collapsed_exponent_high",
 ]  # fmt: skip
 ENOUGH = 3.0
 """Time constants of a penalty's decay after which it has acted: e⁻³ is 5 % left."""
@@ -34,7 +38,10 @@ def measure_stability(
     without curvature, so that the true one is a little lower. Below `under_trained_below` the training is too
     short for the penalty to act (`find_slowest`): the length of training itself is then what regularises.
     `smallest_collapsed` is the smallest lambda above 0 that half of the seeds or more collapsed with
-    (`curves.find_collapsed`).
+    (`curves.find_collapsed`), `half_collapsed` where their share crosses a half, between grid points along ln λ.
+    `half_collapsed_exponent` is how that goes with the trainable weights, ln λ = a + κ·ln N over the networks of the
+    setting, with its 95 % interval, the same on each of its rows; where no lambda collapsed half of the seeds it is
+    known to lie above the largest. What seeds share, its interval does not hold.
 
     Args:
         curves: of one study.
@@ -60,9 +67,16 @@ def measure_stability(
             "under_trained_below": find_slowest(optimizer, rate * factors[1], shares, steps[size]),
             "diverged_share_at_zero": at_zero,
             "smallest_collapsed": _first(curve.lambdas[above & ran & (collapsed >= MOSTLY)]),
+            "half_collapsed": _find_half(curve.lambdas[above & ran], collapsed[above & ran]),
         }
         rows.append({**curve.columns, **row})
-    return pd.DataFrame(rows, columns=COLUMNS)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    largest = pd.Series([float(curve.lambdas[curve.trained.any(axis=0)].max(initial=0)) for curve in curves])
+    for _, group in split_settings(table):
+        fitted = _fit_collapse(group, largest[group.index])
+        for name, value in zip(COLUMNS[-3:], fitted, strict=True):
+            table.loc[group.index, name] = value
+    return table
 
 
 def find_limit(optimizer: OptimizerBase, learning_rate: float, shares: Coefficients, curvature: float = 0.0) -> float:
@@ -125,6 +139,29 @@ def find_divergence(stability: pd.DataFrame) -> Divergence | None:
         return None
     first = stability[stability["smallest_diverged"] == smallest]
     return Divergence(float(smallest), first["architecture"].tolist(), float(first["predicted_limit"].min()))
+
+
+def _find_half(lambdas: NDArray[np.float64], shares: NDArray[np.float64]) -> float:
+    """Where the share of seeds that collapsed crosses a half, from the left; NaN where it does not."""
+    over = np.flatnonzero(shares >= MOSTLY)
+    if not len(over):
+        return np.nan
+    index = int(over[0])
+    if index == 0:
+        return float(lambdas[0])
+    part = (MOSTLY - shares[index - 1]) / (shares[index] - shares[index - 1])
+    return float(lambdas[index - 1] * (lambdas[index] / lambdas[index - 1]) ** part)
+
+
+def _fit_collapse(rows: pd.DataFrame, largest: "pd.Series[float]") -> tuple[float, float, float]:
+    """κ and its interval, over the networks of one setting; NaN where too few collapsed."""
+    at, weights = rows["half_collapsed"].to_numpy(float), np.log(rows["trainable_weights"].to_numpy(float))
+    known = ~np.isnan(at)
+    if known.sum() < 3 or np.ptp(weights[known]) == 0:
+        return np.nan, np.nan, np.nan
+    low = np.log(np.where(known, at, largest.to_numpy(float)))
+    line = Line(np.column_stack([np.ones(len(at)), weights]), low, np.where(known, low, np.inf))
+    return float(line.fit.coefficients[1]), *line.interval(1, CONFIDENCE)
 
 
 def _first(values: NDArray[np.float64]) -> float:

@@ -4,10 +4,11 @@ import math
 
 import pandas as pd
 
-from regsearch.analysis.best_lambda import find_best_lambdas
+from regsearch.analysis.best_lambda import find_best_lambdas, resample_optima
 from regsearch.analysis.calibration import calibrate
-from regsearch.analysis.curves import average_response, make_curves
+from regsearch.analysis.curves import make_curves
 from regsearch.analysis.mechanism import measure_mechanism
+from regsearch.analysis.response import average_response
 from regsearch.analysis.scaling import fit_scaling
 from regsearch.analysis.stability import measure_stability
 from regsearch.analysis.tables import Tables
@@ -29,11 +30,12 @@ def analyse(trials: pd.DataFrame, epochs: pd.DataFrame, spec: Spec) -> Tables:
     # How long a network trains is not known where it stops when it likes.
     steps = {size: math.nan if training.early_stopping else count for size, count in spec.steps().items()}
     factors = training.largest_and_mean_factor()
+    stability = measure_stability(curves, training.optimizer, steps, penalties, factors)
     return Tables(
         best_lambda=best,
-        scaling=fit_scaling(best),
+        scaling=fit_scaling(best, resample_optima(curves, best), stability),
         transfer=measure_transfer(curves),
-        stability=measure_stability(curves, training.optimizer, steps, penalties, factors),
+        stability=stability,
         mechanism=measure_mechanism(trials, epochs, best, penalties),
         response=average_response(curves),
         calibration=calibrate(trials, dataset.exponent, dataset.draws) if isinstance(dataset, Planted) else None,

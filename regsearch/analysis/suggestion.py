@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from regsearch.analysis.best_lambda import CONFIDENCE
-from regsearch.analysis.regression import Line
-from regsearch.analysis.scaling import find_bounds
+from regsearch.analysis.bracket import CONFIDENCE
+from regsearch.analysis.regression import Floats, Line
+from regsearch.analysis.scaling import find_bounds, find_shared
 from regsearch.analysis.tables import SETTING, Setting, split_settings
 from regsearch.errors import ResultsError
 
@@ -107,30 +107,37 @@ class Refusal(NamedTuple):
         return f"{self.setting.words}: no range, for {self.reason}"
 
 
-def list_ranges(best: pd.DataFrame, weights: int) -> list[Suggestion | Refusal]:
+def list_ranges(best: pd.DataFrame, resampled: Floats, weights: int) -> list[Suggestion | Refusal]:
     """A range, or why there is none, for each setting.
 
     The range is a 95 % prediction interval of ln λ* at ln N₀, where ln λ* = a + α·ln N was fitted as in `scaling`:
     with all optima known, ŷ ± t·s·√(1 + x₀ᵀ(XᵀX)⁻¹x₀), s² = Σ(residuals²)/ν, ν the points less two, and t the
     97.5 % quantile of Student's t with ν degrees of freedom. Written with the interval [m₋, m₊] of the line's
-    height at N₀ it is ŷ ± √((m± − ŷ)² + (t·s)²), which also serves where some optima are only bounds: m± are then
-    the ends of `Line.interval` (a likelihood ratio as t statistic), ν the exact points less two, and
+    height at N₀ it is ŷ ± √((m± − ŷ)² + (t·s)²), which also serves where some optima are only bounds, and where
+    networks share seeds (`find_shared`): m± are then the ends of `Line.interval`, ν the exact points less two, and
     s² = σ̂²·exact/ν with σ̂ the likelihood's scatter.
 
     Args:
         best: the table of `best_lambda`.
+        resampled: ln λ* of its rows in resamples of the seeds, by their index.
         weights: N₀, the trainable weights of the network to tune.
     """
-    return [_suggest(rows, weights, setting) for setting, rows in split_settings(best)]
+    return [_suggest(rows, resampled[:, rows.index], weights, setting) for setting, rows in split_settings(best)]
 
 
 def suggest(
-    best: pd.DataFrame, weights: int, penalty: str | None = None, folder: str = "", below: int | None = None
+    best: pd.DataFrame,
+    resampled: Floats,
+    weights: int,
+    penalty: str | None = None,
+    folder: str = "",
+    below: int | None = None,
 ) -> list[Suggestion | Refusal]:
     """The ranges of one penalty or of all, and why others have none.
 
     Args:
         best: the table of `best_lambda`.
+        resampled: see `resample_optima`.
         weights: of the network to tune.
         penalty: the only one to go by, as tables name it.
         folder: the results folder, for the error.
@@ -151,7 +158,7 @@ def suggest(
     if penalty is not None and penalty not in penalties:
         names = ", ".join(penalties) or "there is none"
         raise ResultsError(f"{folder}: penalty: expected one with a best lambda here ({names}), got {penalty}")
-    ranges = list_ranges(best if penalty is None else best[best["penalty"] == penalty], weights)
+    ranges = list_ranges(best if penalty is None else best[best["penalty"] == penalty], resampled, weights)
     if not any(isinstance(answer, Suggestion) for answer in ranges):
         reasons = [f"  {answer.sentence}" for answer in ranges]
         lines = "\n".join(reasons or ["  no network has finished yet, or all diverged: `regsearch run` trains them."])
@@ -171,7 +178,7 @@ def tabulate(answers: Sequence[Suggestion | Refusal]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _suggest(best: pd.DataFrame, weights: int, setting: Setting) -> Suggestion | Refusal:
+def _suggest(best: pd.DataFrame, resampled: Floats, weights: int, setting: Setting) -> Suggestion | Refusal:
     sizes = best["trainable_weights"]
     if sizes.nunique() < 2:
         return Refusal(setting, "all networks have one weight count. Add widths to the spec and run it again.")
@@ -182,13 +189,12 @@ def _suggest(best: pd.DataFrame, weights: int, setting: Setting) -> Suggestion |
     if line.freedom < 1:
         return Refusal(
             setting,
-            f"only {exact} of {len(best)} networks have a best lambda inside the grid that beats lambda 0, and a fit "
-            "needs 3. Add widths or seeds, or let the grid grow with grid.extend, and run again.",
+            f"only {exact} of {len(best)} networks have a best lambda that is known, and a fit needs 3. Add widths "
+            "or seeds, or let the grid grow with grid.extend, and run again.",
         )
-    height = float(line.fit.coefficients[0])
-    spread = line.fit.scatter * math.sqrt(exact / line.freedom)
-    reach = float(special.stdtrit(line.freedom, (1 + CONFIDENCE) / 2)) * spread
-    below, above = (math.hypot(end - height, reach) for end in line.interval(0, CONFIDENCE))
+    height, shared = float(line.fit.coefficients[0]), find_shared(line, 0, best, resampled)
+    reach = float(special.stdtrit(line.freedom, (1 + CONFIDENCE) / 2)) * math.sqrt(line.variance)
+    below, above = (math.hypot(end - height, reach) for end in line.interval(0, CONFIDENCE, shared))
     low, high = height - below, height + above
     if not -WIDEST <= low <= high <= WIDEST:
         return Refusal(

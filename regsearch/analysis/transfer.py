@@ -1,7 +1,7 @@
-"""Transfer regret: what it costs in test loss to reuse on one network the lambda that was tuned on another."""
+"""Transfer regret: what it costs to reuse on one network the lambda that was tuned on another."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from itertools import combinations, permutations
 from math import comb
@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from regsearch.analysis.best_lambda import Losses
 from regsearch.analysis.curves import Architecture, Curve
-from regsearch.analysis.optimum import Floats, find_minima
+from regsearch.analysis.optimum import Floats
 
 COLUMNS = [
     "penalty", "tuned_on", "used_on", "rule", "lambda", "test_loss", "regret", "learning_rate", "train_size",
-    "regret_se", "tuned_weights", "used_weights", "seeds",
+    "regret_se", "tuned_weights", "used_weights", "seeds", "validation_regret", "validation_regret_se",
 ]  # fmt: skip
 RULES = ("same", "inverse", "fitted")
 MOST_SPLITS = 20
@@ -28,16 +29,16 @@ def measure_transfer(curves: list[Curve]) -> pd.DataFrame:
     The rules are `same` (λ as it is), `inverse` (λ ∝ 1/N, N the trainable weights) and `fitted` (λ ∝ N^α,
     α the slope of ln λ* against ln N over all networks but the one it is used on; at least two others; an
     optimum at an edge counts as it is).
-    Lambdas are chosen by the validation loss of half of the seeds and scored by the test loss of the other
-    half, each lambda's own noise so left out of its choice; `test_loss` and `regret` are means over splits
-    of the seeds in two (all of them, or 20 drawn with a fixed seed). The regret is the test loss of the
-    moved lambda less that of the network's own best, chosen on the same half. `lambda` is the geometric mean
-    of the moved ones. `regret_se` is the standard error over seeds; what the seeds share by being chosen on
-    one another it does not see.
+    Lambdas are chosen by the validation loss of half of the seeds and scored on the other half, each lambda's own
+    noise so left out of its choice; `test_loss` and `regret` are means over splits of the seeds in two (all of them,
+    or 20 drawn with a fixed seed). The regret is the test loss of the moved lambda less that of the network's own
+    best, chosen on the same half; `validation_regret` is the same in the loss that chose. `lambda` is the geometric
+    mean of the moved ones. The standard errors are by the jackknife over seeds: all is done again without each seed
+    in turn, choosing too, so that they hold what splits share by sharing seeds. With two seeds there are none.
 
-    Between grid points the test loss is interpolated along ln λ, below the smallest lambda along λ down to 0.
-    Where the moved lambda is above all that did not diverge, or below all without a network at 0, `test_loss`
-    and `regret` are empty: the grid does not tell.
+    Between grid points losses are interpolated along ln λ, below the smallest lambda along λ down to 0; beside a
+    cliff that is the expected loss if the cliff may lie anywhere between the two. Where the moved lambda is above all
+    that did not diverge, or below all without a network at 0, the regret is empty: the grid does not tell.
 
     Args:
         curves: of one study; those of one setting are compared.
@@ -47,105 +48,128 @@ def measure_transfer(curves: list[Curve]) -> pd.DataFrame:
 
 def _rows(curves: list[Curve]) -> Iterator[dict[str, Any]]:
     for setting in sorted({curve.setting for curve in curves}):
-        group = [losses for curve in curves if curve.setting == setting and (losses := _take_losses(curve))]
+        group = [scores for curve in curves if curve.setting == setting and (scores := _take_scores(curve))]
         if len(group) < 2:
             continue
-        seeds = reduce(np.intersect1d, (losses.seeds for losses in group))
+        seeds = reduce(np.intersect1d, (scores.losses.seeds for scores in group))
         if len(seeds) >= 2:
             key = {**setting._asdict(), "seeds": len(seeds)}
-            yield from ({**key, **row} for row in _pair([losses.of(seeds) for losses in group]))
+            yield from ({**key, **row} for row in _pair(group, seeds))
 
 
 @dataclass(frozen=True)
-class _Losses:
+class _Scores:
     """One architecture's losses at the lambdas that every seed finished.
 
     Attributes:
+        losses: which choose.
         lambdas: (lambdas,), rising; 0 first where it was trained.
-        seeds: (seeds,).
-        validation, test: (seeds, lambdas).
+        of: validation and test losses, (2, seeds, lambdas).
     """
 
     architecture: Architecture
+    losses: Losses
     lambdas: Floats
-    seeds: NDArray[np.int64]
-    validation: Floats
-    test: Floats
+    of: Floats
 
-    def of(self, seeds: NDArray[np.int64]) -> "_Losses":
-        """The same with these seeds alone."""
-        chosen = np.isin(self.seeds, seeds)
-        return replace(self, seeds=seeds, validation=self.validation[chosen], test=self.test[chosen])
-
-    def choose(self, seeds: list[int]) -> float:
-        """The ln λ of the lowest mean validation loss of some seeds, by their places, among lambdas above 0."""
-        positive = self.lambdas > 0
-        means = self.validation[seeds][:, positive].mean(axis=0)
-        return float(find_minima(np.log(self.lambdas[positive]), means[None])[0])
+    def choose(self, halves: Floats) -> Floats:
+        """Ln λ* by the mean validation losses of some seeds, (halves,), from the seeds' weights (halves, seeds)."""
+        return self.losses.find_optima(halves)
 
     def score(self, moved: Floats) -> Floats:
-        """Each seed's test loss at each ln λ, (moved, seeds); NaN outside what was trained."""
+        """Each seed's validation and test loss at each ln λ, (2, moved, seeds); NaN outside what was trained."""
         positive = self.lambdas > 0
         x = np.log(self.lambdas[positive])
-        losses = np.transpose([np.interp(moved, x, of_seed) for of_seed in self.test[:, positive]])
+        place = np.clip(np.searchsorted(x, moved) - 1, 0, max(0, len(x) - 2))
+        next_place = np.minimum(place + 1, len(x) - 1)
+        width = np.where(next_place > place, x[next_place] - x[place], 1.0)
+        share = np.clip((moved - x[place]) / width, 0.0, 1.0)[:, None]
+        above = np.swapaxes(self.of[:, :, positive], 1, 2)
+        losses = (1 - share) * above[:, place] + share * above[:, next_place]
         below = moved < x[0] - 1e-9
-        share = np.exp(moved[below] - x[0])[:, None]
-        losses[below] = np.nan if positive.all() else (1 - share) * self.test[:, 0] + share * self.test[:, 1]
-        losses[moved > x[-1] + 1e-9] = np.nan
+        if positive.all():
+            losses[:, below] = np.nan
+        else:
+            part = np.exp(moved[below] - x[0])[:, None]
+            losses[:, below] = (1 - part) * self.of[:, None, :, 0] + part * self.of[:, None, :, 1]
+        losses[:, moved > x[-1] + 1e-9] = np.nan
         return losses
 
 
-def _take_losses(curve: Curve) -> _Losses | None:
-    """A curve's losses, with the seeds that were trained with every lambda; None where fewer than two were."""
-    seeds = curve.complete_seeds
-    usable = ~np.isnan(curve.scores["validation_loss"][seeds]).any(axis=0)
-    if seeds.sum() < 2 or not (usable & (curve.lambdas > 0)).any():
+def _take_scores(curve: Curve) -> _Scores | None:
+    """A curve's losses; None where fewer than two seeds were trained with every lambda."""
+    losses = Losses.of(curve)
+    if losses is None or curve.complete_seeds.sum() < 2:
         return None
-    validation, test = (curve.scores[name][seeds][:, usable] for name in ("validation_loss", "test_loss"))
-    return _Losses(curve.architecture, curve.lambdas[usable], curve.seeds[seeds], validation, test)
+    used = np.isin(curve.seeds, losses.seeds)
+    usable = ~np.isnan(curve.scores["validation_loss"][used]).any(axis=0)
+    both = np.stack([curve.scores[name][used][:, usable] for name in ("validation_loss", "test_loss")])
+    return _Scores(curve.architecture, losses, curve.lambdas[usable], both)
 
 
-def _choose_halves(count: int) -> list[list[int]]:
-    """The seeds that choose, by their places, in each way to part them in two; the others score."""
+def _choose_halves(count: int) -> NDArray[np.bool_]:
+    """Which seeds choose in each way to part them in two, (halves, seeds); the others score."""
     half = count // 2
     if comb(count, half) <= MOST_SPLITS:
-        return [list(seeds) for seeds in combinations(range(count), half)]
-    rng = np.random.default_rng(0)
-    return [sorted(rng.permutation(count)[:half].tolist()) for _ in range(MOST_SPLITS)]
+        halves = [list(seeds) for seeds in combinations(range(count), half)]
+    else:
+        rng = np.random.default_rng(0)
+        halves = [rng.permutation(count)[:half].tolist() for _ in range(MOST_SPLITS)]
+    chosen = np.zeros((len(halves), count), bool)
+    for row, seeds in zip(chosen, halves, strict=True):
+        row[seeds] = True
+    return chosen
 
 
-def _pair(group: list[_Losses]) -> Iterator[dict[str, Any]]:
+def _pair(group: list[_Scores], seeds: NDArray[np.int64]) -> Iterator[dict[str, Any]]:
     """A row for each ordered pair of different architectures and each rule."""
-    weights = np.log([losses.architecture.trainable_weights for losses in group])
-    halves = _choose_halves(len(group[0].seeds))
-    best = np.array([[losses.choose(half) for losses in group] for half in halves])
-    own = [losses.score(best[:, j]) for j, losses in enumerate(group)]
-    scoring = np.ones((len(halves), len(group[0].seeds)), bool)
-    for split, half in enumerate(halves):
-        scoring[split, half] = False
-    for (i, tuned), (j, used) in permutations(enumerate(group), 2):
+    whole = _measure_all(group, seeds)
+    without = [_measure_all(group, np.delete(seeds, index)) for index in range(len(seeds))] if len(seeds) > 2 else []
+    for key, (lam, test_loss, validation_regret, regret) in whole.items():
+        i, j, rule = key
+        parts = np.array([part[key][2:] for part in without])
+        errors = np.sqrt((len(parts) - 1) * parts.var(axis=0)) if len(parts) else np.full(2, np.nan)
+        yield {
+            "tuned_on": group[i].architecture.name,
+            "used_on": group[j].architecture.name,
+            "rule": rule,
+            "lambda": lam,
+            "test_loss": test_loss,
+            "regret": regret,
+            "regret_se": errors[1],
+            "tuned_weights": group[i].architecture.trainable_weights,
+            "used_weights": group[j].architecture.trainable_weights,
+            "validation_regret": validation_regret,
+            "validation_regret_se": errors[0],
+        }
+
+
+def _measure_all(group: list[_Scores], seeds: NDArray[np.int64]) -> dict[tuple[int, int, str], tuple[float, ...]]:
+    """λ, test loss, and regret in validation and test loss of each pair and rule, by some seeds."""
+    weights = np.log([scores.architecture.trainable_weights for scores in group])
+    halves = _choose_halves(len(seeds))
+    places = [np.searchsorted(scores.losses.seeds, seeds) for scores in group]
+    best = np.empty((len(halves), len(group)))
+    for index, (scores, place) in enumerate(zip(group, places, strict=True)):
+        picks = np.zeros((len(halves), len(scores.losses.seeds)))
+        picks[:, place] = halves / halves.sum(axis=1, keepdims=True)
+        best[:, index] = scores.choose(picks)
+    own = [scores.score(best[:, j])[:, :, place] for j, (scores, place) in enumerate(zip(group, places, strict=True))]
+    found: dict[tuple[int, int, str], tuple[float, ...]] = {}
+    for i, j in permutations(range(len(group)), 2):
         for rule in RULES:
-            slopes = _slopes(rule, np.delete(weights, j), np.delete(best, j, axis=1))
+            slopes = _find_slopes(rule, np.delete(weights, j), np.delete(best, j, axis=1))
             if slopes is None:
                 continue
             moved = best[:, i] + slopes * (weights[j] - weights[i])
-            losses = used.score(moved)
-            regrets = losses - own[j]
-            by_seed = np.where(scoring, regrets, 0).sum(axis=0) / scoring.sum(axis=0)
-            yield {
-                "tuned_on": tuned.architecture.name,
-                "used_on": used.architecture.name,
-                "rule": rule,
-                "lambda": float(np.exp(moved.mean())),
-                "test_loss": losses[scoring].mean(),
-                "regret": regrets[scoring].mean(),
-                "regret_se": float(by_seed.std(ddof=1) / np.sqrt(len(by_seed))),
-                "tuned_weights": tuned.architecture.trainable_weights,
-                "used_weights": used.architecture.trainable_weights,
-            }
+            losses = group[j].score(moved)[:, :, places[j]]
+            validation, test = (losses - own[j])[:, ~halves].mean(axis=1)
+            lam, test_loss = float(np.exp(moved.mean())), float(losses[1][~halves].mean())
+            found[i, j, rule] = lam, test_loss, float(validation), float(test)
+    return found
 
 
-def _slopes(rule: str, x: Floats, y: Floats) -> Floats | None:
+def _find_slopes(rule: str, x: Floats, y: Floats) -> Floats | None:
     """The exponent of each split's lambdas; None where the rule needs more architectures.
 
     Args:

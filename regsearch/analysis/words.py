@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from regsearch.analysis.scaling import CONSTANT, INVERSE
+from regsearch.analysis.power import count_deciding_networks
 from regsearch.analysis.stability import find_divergence
 from regsearch.analysis.tables import Tables, name_setting, split_settings
 
@@ -15,82 +15,89 @@ ENOUGH_NETWORKS = 6
 FINE = 10**0.26
 """Up to this factor between lambdas an optimum is found well: a quarter of a decade, and what rounding needs."""
 
-_TOO_SHORT, _REGULARISES = "training is too short for the best lambda to act fully", "its length regularises too"
-
 
 class Status(NamedTuple):
-    """What a status of the table of best lambdas means.
-
-    Attributes:
-        legend: in a figure.
-        verdict: before the networks that have it; empty for a plain optimum.
-        doubt: after them, with what to do.
-    """
+    """What a status of the table of best lambdas means: in a figure's legend, and as a doubt, with what to do."""
 
     legend: str
-    verdict: str = ""
     doubt: str = ""
 
 
 STATUSES = {
     "interior": Status("known"),
+    "open": Status(
+        "known, its interval open",
+        "an end of the best lambda's interval is open (more seeds, or a wider grid, close it)",
+    ),
+    "unsure": Status(
+        "no gain over 0 shown", "neither a gain over lambda 0 is shown, nor that it is small (more seeds tell)"
+    ),
     "no_benefit": Status(
-        "at most this: no benefit over 0",
-        "lambda shows no benefit over 0",
-        "no lambda is shown to be better than 0, so that its best lambda is only known to be no larger than what "
-        "does as well",
+        "no gain over 0", "no lambda gains 2 % or more over lambda 0, so that there is no best one to follow"
     ),
     "left_edge": Status(
-        "at most this: at the grid's left edge",
-        "the optimum lies below the grid",
-        "the optimum lies below the grid (grid.extend lets the grid grow)",
+        "at the grid's left edge", "the best lambda lies at or below the grid's left edge (grid.extend lets it grow)"
     ),
     "right_edge": Status(
-        "at least this: at the grid's right edge",
-        "the optimum lies above the stable part of the grid",
-        "the optimum lies above the grid, or above what trains (grid.extend lets the grid grow)",
-    ),
-    "multimodal": Status(
-        "known, but one of two minima",
-        "there are two minima",
-        "the loss has two minima, and which of them is lower may be chance (more seeds tell)",
+        "at the largest that trains",
+        "the best lambda lies at or above the largest that trains (grid.extend lets the grid grow)",
     ),
 }
 
 
 class Claim(NamedTuple):
-    """What a verdict of the table of scaling means: as a sentence that ends the verdict, and as a figure's title."""
+    """What a verdict of the table of scaling means: what to do, and as a figure's title."""
 
-    sentence: str
+    advice: str
     title: str
 
 
 CLAIMS = {
-    "constant": Claim("the data support one lambda for every width, and not 1/N.", "one best lambda for every width"),
+    "under_trained": Claim(
+        "train longer before you scale lambda: at most networks training is too short for the best one to act "
+        "fully, so that its length regularises too.",
+        "training is too short to tell",
+    ),
+    "bent": Claim(
+        "tune lambda at each width: no power fits, and it moves by more than a factor of 2 along the curve.",
+        "no power fits",
+    ),
+    "constant": Claim("keep one lambda for every width, about {middle}.", "one best lambda for every width"),
     "inverse": Claim(
-        "the data support lambda ∝ 1/N, and not one lambda for every width.", "the best lambda shrinks as 1/N"
+        "scale lambda as 1/N: about {first} at {smallest:,} weights, {last} at {widest:,}.",
+        "the best lambda shrinks as 1/N",
     ),
     "power": Claim(
-        "the data support neither one lambda for every width nor lambda ∝ 1/N, but a power of its own.",
+        "scale lambda as N^{exponent:.2f}: about {first} at {smallest:,} weights, {last} at {widest:,}.",
         "the best lambda follows a power of its own",
     ),
-    "undetermined": Claim("the interval {reach}, so the data do not settle it.", "undetermined"),
+    "undetermined": Claim("{start}; {deciding}.", "undetermined"),
 }
+_NAMES = {"constant": "one lambda for every width", "inverse": "1/N"}
+_STARTS = {
+    "": "search lambda anew at each width",
+    "inverse": "start from about {middle} at every width, and not from 1/N, and search around it",
+    "constant": "start from N^{exponent:.2f}, about {first} at {smallest:,} weights and {last} at {widest:,}, and "
+    "search around it",
+}
+_STARTS["constant, inverse"] = _STARTS["constant"]
+"""What to do while a verdict is not determined, by the claims that are ruled out."""
 
 
 def write_verdict(tables: Tables) -> list[str]:
-    """A few sentences for each penalty, learning rate and training-set size, then what they have in common."""
+    """At most three sentences for each setting: what to do, how sure, what it costs otherwise; then of all."""
     paragraphs = []
     for setting, best in split_settings(tables.best_lambda):
         rows = tables.select(setting)
-        sentences = [
-            *_claim(rows.scaling, len(best)),
-            *_reuse(rows.transfer, best, rows.scaling),
-            *_reserve(best, rows.stability),
-            *_explosion(rows.stability),
-        ]
+        sentences = [*_claim(rows.scaling, best), *_cost(rows.transfer, best)]
         paragraphs.append(f"{name_setting(setting, tables.best_lambda)}: {' '.join(sentences)}")
-    return [*paragraphs, *_sizes(tables.scaling), *_premise(tables.mechanism)]
+    explosion = " ".join(_explode(tables.stability))
+    return [
+        *paragraphs,
+        *_tell_sizes(tables.scaling),
+        *([explosion] if explosion else []),
+        *_premise(tables.mechanism),
+    ]
 
 
 def list_doubts(tables: Tables, missing: int, total: int, stopped_early: bool = False) -> list[str]:
@@ -111,94 +118,101 @@ def list_doubts(tables: Tables, missing: int, total: int, stopped_early: bool = 
             "best one (repeat without training.early_stopping)."
         )
     for setting, rows in split_settings(best):
-        texts = _doubt_setting(rows, tables.select(setting).stability)
+        texts = _doubt_setting(rows, tables.select(setting))
         doubts += [f"{name_setting(setting, best)}: {text}" for text in texts]
     return [*doubts, *_doubt_study(best)]
 
 
-def _claim(scaling: pd.DataFrame, networks: int) -> Iterator[str]:
+def _claim(scaling: pd.DataFrame, best: pd.DataFrame) -> Iterator[str]:
     rows = scaling[scaling["against"] == "trainable_weights"].to_dict("records")
     if not rows:
-        yield f"undetermined: {networks} networks of one weight count cannot show how lambda goes with it."
+        yield f"undetermined: {len(best)} networks of one weight count cannot show how lambda goes with it."
         return
     (row,) = rows
-    points, censored, low, high = row["points"], row["censored"], row["exponent_low"], row["exponent_high"]
+    known = row["points"] - row["censored"]
     if pd.isna(row["exponent"]):
         yield (
-            f"undetermined: only {points - censored} of {points} networks have a best lambda inside the grid that "
-            "beats lambda 0, and a fit needs 3."
+            f"undetermined: only {known} of {row['points']} networks have a best lambda that is known, and a fit "
+            "needs 3."
         )
         return
-    claimed = {"0 (constant)": CONSTANT, "-1 (1/N)": INVERSE}
-    held = [words for words, exponent in claimed.items() if low <= exponent <= high]
-    reach = f"holds {' and '.join(held)}" + ("" if len(held) > 1 else ", but reaches too far from it")
-    known = f"{points} networks" + (f", {censored} of them known only within bounds" if censored else "")
+    smallest, widest = int(best["trainable_weights"].min()), int(best["trainable_weights"].max())
+    first, last = (f"{row['coefficient'] * count ** row['exponent']:.2g}" for count in (smallest, widest))
+    middle = f"{row['coefficient'] * (smallest * widest) ** (row['exponent'] / 2):.2g}"
+    numbers = {
+        "first": first, "last": last, "middle": middle, "smallest": smallest, "widest": widest,
+        "exponent": row["exponent"],
+    }  # fmt: skip
+    start = _STARTS[row["rules_out"]].format(**numbers)
+    deciding = _tell_what_decides(row, smallest, widest)
+    yield f"{row['verdict']}: {CLAIMS[row['verdict']].advice.format(**numbers, start=start, deciding=deciding)}"
+    bounds = f", {row['censored']} of them known only within bounds" if row["censored"] else ""
+    excluded = " and ".join(_NAMES[name] for name in row["rules_out"].split(", ") if name)
+    verb = "are" if " and " in excluded else "is"
+    ruled = f"{excluded} {verb} ruled out" if excluded else "neither claim is ruled out"
     yield (
-        f"{row['verdict']}. Best lambda ∝ N^{row['exponent']:.2f}, N the trainable weights (95 % interval {low:.2f} "
-        f"to {high:.2f}, {known}): {CLAIMS[row['verdict']].sentence.format(reach=reach)}"
+        f"Best lambda ∝ N^{row['exponent']:.2f}, N the trainable weights (95 % interval {row['exponent_low']:.2f} to "
+        f"{row['exponent_high']:.2f}, {row['points']} networks{bounds}); {ruled}"
+        + (", where a mean's exponent 0 is 1/N of the sum." if row["penalty"].endswith("_mean") else ".")
     )
-    if row["penalty"].endswith("_mean"):
-        yield (
-            "This penalty is a mean, lambda·Σ/N over the penalised weights, so its exponent is about 1 more than "
-            f"that of the sum, whose best lambda would go about as N^{row['exponent'] - 1:.2f}: 1/N for the sum is "
-            "one lambda for every width here."
-        )
 
 
-def _reuse(transfer: pd.DataFrame, best: pd.DataFrame, scaling: pd.DataFrame) -> Iterator[str]:
-    """What the smallest network's lambda costs on the widest; moved by a power only where the study fits one."""
-    known = scaling.loc[scaling["against"] == "trainable_weights", "exponent"].notna().any()
+def _tell_what_decides(row: dict[Any, Any], smallest: int, widest: int) -> str:
+    """The widths or seeds with which an interval would reach no farther than the tolerance from the exponent."""
+    reach = (row["exponent_high"] - row["exponent_low"]) / 2
+    networks = count_deciding_networks(smallest, widest, row["scatter"], row["tolerance"])
+    if networks and networks > row["points"]:
+        return f"about {networks} widths over the same range would decide"
+    if reach > row["tolerance"] and np.isfinite(reach):
+        return f"about {(reach / row['tolerance']) ** 2:.1f} times the seeds would decide"
+    return (
+        "the exponent lies between the claims, and more seeds tell on which side"
+        if networks
+        else ("the best lambdas scatter too much for any number of widths in that range: widen it")
+    )
+
+
+def _cost(transfer: pd.DataFrame, best: pd.DataFrame) -> Iterator[str]:
+    """What the smallest network's lambda costs on the widest."""
     smallest, widest = best.sort_values("trainable_weights", kind="stable")["architecture"].iloc[[0, -1]]
     pair = transfer[(transfer["tuned_on"] == smallest) & (transfer["used_on"] == widest)]
-    costs = {row["rule"]: _cost(row) for row in pair.to_dict("records")}
+    costs = {row["rule"]: _price(row) for row in pair.to_dict("records")}
     if costs:
-        moved = "; moved by the power fitted on the other networks it "
-        fitted = moved + costs["fitted"] if known and "fitted" in costs else ""
-        scaled = f"scaled by 1/N it {costs['inverse']}"
-        yield f"The lambda of {smallest} used on {widest} as it is {costs['same']}; {scaled}{fitted}."
+        same, inverse = costs["same"], costs["inverse"]
+        yield f"The lambda of {smallest} used on {widest} as it is {same}; scaled by 1/N it {inverse}."
 
 
-def _cost(row: dict[Any, Any]) -> str:
+def _price(row: dict[Any, Any]) -> str:
     if pd.isna(row["regret"]):
         return "falls outside the grid"
-    verb = "costs" if row["regret"] >= 0 else "gains"
-    return f"{verb} {abs(row['regret']):.3f} ± {row['regret_se']:.3f} in test loss"
+    verb, error = "costs" if row["regret"] >= 0 else "gains", row["regret_se"]
+    around = "" if pd.isna(error) else f" ± {error:.3f}"
+    return f"{verb} {abs(row['regret']):.3f}{around} in test loss"
 
 
-def _reserve(best: pd.DataFrame, stability: pd.DataFrame) -> Iterator[str]:
-    """Statuses that are no plain optimum, and training too short for lambda to act."""
-    if statuses := "; ".join(f"{status.verdict} at {_list(names)}" for status, names in _list_statuses(best)):
-        yield f"{_capitalise(statuses)}."
-    short = _list_short(best, stability)
-    if len(short):
-        yield (
-            f"{_capitalise(_TOO_SHORT)} at {_list(short['architecture'].tolist())} "
-            f"(below {short['under_trained_below'].max():.2g}): {_REGULARISES}."
-        )
-
-
-def _explosion(stability: pd.DataFrame) -> Iterator[str]:
-    """From which lambda on training diverged or collapsed."""
+def _explode(stability: pd.DataFrame) -> Iterator[str]:
+    """From which lambda on training diverged or collapsed, over all penalties."""
     if divergence := find_divergence(stability):
         theory = f"; theory puts the limit at {divergence.theory}" if divergence.theory else ""
         yield f"Training diverged from lambda {divergence.lam:.3g} on (at {_list(divergence.architectures)}){theory}."
         diverged = stability[stability["smallest_diverged"].notna()]
         if (diverged["diverged_share_at_zero"] > 0).any():
             yield "Some of these diverge at lambda 0 too: the penalty is not why."
-    collapsed = stability["smallest_collapsed"].dropna()
-    if len(collapsed):
-        low, high = collapsed.min(), collapsed.max()
-        span = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}, by network,"
-        yield f"From lambda {span} on networks collapse to guessing."
+    collapsed = [
+        f"{row['half_collapsed'].min():.2g} on with {penalty}"
+        for penalty, row in stability[stability["half_collapsed"].notna()].groupby("penalty", sort=True)
+    ]
+    if collapsed:
+        yield f"Networks collapse to guessing, half of the seeds, from lambda {_list(collapsed)}."
 
 
-def _sizes(scaling: pd.DataFrame) -> Iterator[str]:
+def _tell_sizes(scaling: pd.DataFrame) -> Iterator[str]:
     """How the best lambda goes with the training-set size, where there are several."""
     several = scaling["learning_rate"].nunique() > 1
     for row in scaling[scaling["against"] == "train_size"].to_dict("records"):
         name = f"{row['penalty']}, learning rate {row['learning_rate']:g}" if several else row["penalty"]
         if pd.isna(row["exponent"]):
-            yield f"{name}: too few optima inside the grid to say how lambda goes with the training-set size."
+            yield f"{name}: too few best lambdas are known to say how lambda goes with the training-set size."
         else:
             yield (
                 f"{name}: with n training images at the same weights, best lambda ∝ n^{row['exponent']:.2f} "
@@ -215,16 +229,23 @@ def _premise(mechanism: pd.DataFrame) -> Iterator[str]:
             yield f"Before training {growth}, N the penalised weights."
 
 
-def _doubt_setting(best: pd.DataFrame, stability: pd.DataFrame) -> Iterator[str]:
-    for status, names in _list_statuses(best):
-        yield f"at {', '.join(names)} {status.doubt}."
+def _doubt_setting(best: pd.DataFrame, rows: Tables) -> Iterator[str]:
+    for name, status in STATUSES.items():
+        networks = best.loc[best["status"] == name, "architecture"].tolist()
+        if status.doubt and networks:
+            yield f"at {', '.join(networks)} {status.doubt}."
     if len(best) < ENOUGH_NETWORKS:
         yield (
             f"{len(best)} networks can rarely tell one exponent from another: "
             f"{ENOUGH_NETWORKS} or more widths, far apart, can."
         )
-    if short := _list_short(best, stability)["architecture"].tolist():
-        yield f"at {', '.join(short)} {_TOO_SHORT}: {_REGULARISES} (train longer, or at a higher learning rate)."
+    both = best.merge(rows.stability[["architecture", "under_trained_below"]], on="architecture")
+    short = both[both["best_grid_lambda"] < both["under_trained_below"]]
+    if len(short):
+        yield (
+            f"at {', '.join(short['architecture'])} training is too short for the best lambda to act fully (below "
+            f"{short['under_trained_below'].max():.2g}): train longer, or at a higher learning rate."
+        )
 
 
 def _doubt_study(best: pd.DataFrame) -> Iterator[str]:
@@ -233,14 +254,14 @@ def _doubt_study(best: pd.DataFrame) -> Iterator[str]:
     seeds = int(best["seeds"].min())
     if seeds < ENOUGH_SEEDS:
         yield (
-            f"{seeds} seed{'s' * (seeds != 1)} a network: the interval of one network's best lambda is rough, and a "
-            f"benefit is hard to show ({ENOUGH_SEEDS} or more help). The exponent's interval does not rest on it."
+            f"{seeds} seed{'s' * (seeds != 1)} a network: intervals are wide, and a gain over lambda 0 is hard to "
+            f"show ({ENOUGH_SEEDS} or more help)."
         )
     steps = best.loc[best["best_lambda"].notna(), "grid_step"]
     if (steps > FINE).any():
         yield (
-            f"Lambdas around the optima are up to a factor {np.nanmax(steps):.3g} apart, and each optimum is read "
-            "off a curve through so few points (grid.refine: 8 adds lambdas around each)."
+            f"Lambdas around the best are up to a factor {np.nanmax(steps):.3g} apart, which the intervals allow for "
+            "(grid.refine: 8 adds lambdas there)."
         )
     if best["learning_rate"].nunique() == 1:
         yield (
@@ -249,23 +270,5 @@ def _doubt_study(best: pd.DataFrame) -> Iterator[str]:
         )
 
 
-def _list_statuses(best: pd.DataFrame) -> Iterator[tuple[Status, list[str]]]:
-    """Each status that is no plain optimum, with the networks that have it."""
-    for name, status in STATUSES.items():
-        networks = best.loc[best["status"] == name, "architecture"].tolist()
-        if status.doubt and networks:
-            yield status, networks
-
-
-def _list_short(best: pd.DataFrame, stability: pd.DataFrame) -> pd.DataFrame:
-    """The networks whose training is too short for their best lambda to act, and below what it is."""
-    both = best.merge(stability[["architecture", "under_trained_below"]], on="architecture")
-    return both[both["best_grid_lambda"] < both["under_trained_below"]]
-
-
 def _list(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _capitalise(text: str) -> str:
-    return text[0].upper() + text[1:]

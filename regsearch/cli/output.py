@@ -132,6 +132,9 @@ def describe_plan(plan: "Plan") -> dict[str, Any]:
         "compile_seconds": seconds and seconds.compile,
         "train_seconds": seconds and seconds.train,
         "architectures": rows,
+        "detectable_exponent": None if math.isnan(plan.detectable) else plan.detectable,
+        "scatter": plan.scatter,
+        "scatter_assumed": plan.assumed,
     }
 
 

@@ -58,9 +58,10 @@ def describe(spec: Spec) -> Facts:
     dataset = spec.dataset
     with _errors_of(spec):
         facts = _describe(dataset)
-    if facts.loss == "squared_error" and dataset.label_noise:
-        message = f"expected no label_noise with targets that are numbers, got {dataset.label_noise:g}"
-        raise DatasetError(spec.problem(("dataset", "label_noise"), message))
+    for noise in ("label_noise", "validation_noise") if facts.loss == "squared_error" else ():
+        if share := getattr(dataset, noise):
+            message = f"expected no {noise} with targets that are numbers, got {share:g}"
+            raise DatasetError(spec.problem(("dataset", noise), message))
     own = {"validation": facts.validation, "test": facts.test}
     drawn = [part for part, count in own.items() if not count]
     beside = sum(getattr(dataset, part) for part in drawn)

@@ -17,8 +17,8 @@ AT_ONCE = 1024
 def split(images: Images | None, dataset: Dataset, train_size: int, seed: int, width: int | None = None) -> Split:
     """One seed's training, validation and test data, disjoint and shuffled; of planted data, drawn for the width.
 
-    Label noise redraws a share of the training and validation labels uniformly among all classes (so some keep
-    their class); test labels stay as they are.
+    Label noise redraws a share of the training labels, and the same or another of the validation labels, uniformly
+    among all classes (so some keep their class); test labels stay as they are.
 
     Args:
         images: the dataset; None for planted data.
@@ -34,11 +34,14 @@ def split(images: Images | None, dataset: Dataset, train_size: int, seed: int, w
         return Split(parts[2], parts[0], parts[1], parts[2][1].shape[1], "squared_error")
     pool, own = images.pool, images.validation
     test_rows, validation_rows, train_rows = _draw_rows(images, dataset, train_size, seed)
+    trained_on, validated_on = pool, own or pool
     if images.loss == "cross_entropy":
-        noise = make_stream(seed, NOISE)
-        pool = _redraw(pool, dataset.label_noise, images.outputs, noise)
-        own = own and _redraw(own, dataset.label_noise, images.outputs, noise)
-    train, validation = _take(pool, train_rows), _take(own or pool, validation_rows)
+        noise, share = make_stream(seed, NOISE), dataset.label_noise
+        other = share if dataset.validation_noise is None else dataset.validation_noise
+        trained_on, validated_on = _redraw(pool, (share, other), images.outputs, noise)
+        if own:
+            _, validated_on = _redraw(own, (share, other), images.outputs, noise)
+    train, validation = _take(trained_on, train_rows), _take(validated_on, validation_rows)
     test = _take(images.test or images.pool, test_rows)
     if dataset.standardise:
         _standardise(train[0], [part[0] for part in (train, validation, test)])
@@ -67,11 +70,12 @@ def _draw_rows(images: Images, dataset: Dataset, train_size: int, seed: int) -> 
     return test, validation, order[:train_size]
 
 
-def _redraw(data: Kept, share: float, classes: int, noise: np.random.Generator) -> Kept:
-    """A share of the labels, redrawn."""
+def _redraw(data: Kept, shares: tuple[float, float], classes: int, noise: np.random.Generator) -> tuple[Kept, Kept]:
+    """The data with either share of the labels redrawn; the smaller share is part of the larger."""
     x, y = data
-    redrawn = noise.random(len(y)) < share
-    return x, np.where(redrawn, noise.integers(classes, size=len(y)), y).astype(np.int32)
+    places, drawn = noise.random(len(y)), noise.integers(classes, size=len(y))
+    one, other = ((x, np.where(places < share, drawn, y).astype(np.int32)) for share in shares)
+    return one, other
 
 
 def _take(data: Kept, rows: Rows) -> Arrays:

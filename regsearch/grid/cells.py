@@ -165,7 +165,8 @@ def identify(spec: Spec, content: str) -> dict[str, Any]:
 
 
 def _identify_data(spec: Spec, content: str) -> dict[str, Any]:
-    dataset = spec.dataset.model_dump(exclude={"train", "path", "draws"}, exclude_defaults=True)
+    unsaid = {"validation_noise"} if spec.dataset.validation_noise == spec.dataset.label_noise else set()
+    dataset = spec.dataset.model_dump(exclude={"train", "path", "draws", *unsaid}, exclude_defaults=True)
     return {"dataset": {**dataset, "content": content}}
 
 

@@ -39,11 +39,14 @@ class Optimum(NamedTuple):
     Attributes:
         status: of its best lambda, as the table of best lambdas has it.
         best: the lambda with the lowest mean loss.
+        low, high: the interval of the best lambda; NaN where an end is open.
         lambdas: those above 0 that the grid has, rising.
     """
 
     status: str
     best: float
+    low: float
+    high: float
     lambdas: list[float]
 
 
@@ -130,10 +133,12 @@ def _find_optima(cells: Sequence[Cell], trials: "pd.DataFrame") -> Optima:
         if cell.penalty:
             key = CurveKey(cell.architecture.name, cell.penalty_name, cell.learning_rate, cell.train_size)
             lambdas[key].add(cell.lam)
-    table = find_best_lambdas(list(make_curves(trials)), bootstraps=0)
-    keys = [CurveKey(*values) for values in table[list(CurveKey._fields)].itertuples(index=False, name=None)]
-    rows = zip(keys, table["status"], table["best_grid_lambda"], strict=True)
-    return {key: Optimum(status, best, sorted(lambdas[key])) for key, status, best in rows}
+    optima = {}
+    for row in find_best_lambdas(list(make_curves(trials))).to_dict("records"):
+        key = CurveKey(row["architecture"], row["penalty"], row["learning_rate"], row["train_size"])
+        ends = row["best_lambda_low"], row["best_lambda_high"]
+        optima[key] = Optimum(row["status"], row["best_grid_lambda"], *ends, sorted(lambdas[key]))
+    return optima
 
 
 def _extend(spec: Spec, optima: Optima) -> Growth:
@@ -144,7 +149,7 @@ def _extend(spec: Spec, optima: Optima) -> Growth:
     """
     base = [lam for lam in spec.grid.lambda_values() if lam > 0]
     growth = {}
-    for key, (status, best, lambdas) in optima.items():
+    for key, (status, best, _, _, lambdas) in optima.items():
         if status == "left_edge" and _is_same(best, lambdas[0]):
             outward = [lam for lam in _list_outward(spec, base, -1) if lam < lambdas[0] * (1 - _EPSILON)]
             growth[key] = _keep_within_a_decade(lambdas[0], outward)
@@ -173,17 +178,22 @@ def _keep_within_a_decade(edge: float, outward: Sequence[float]) -> list[float]:
 
 
 def _refine(spec: Spec, optima: Optima) -> Growth:
-    """`grid.refine` lambdas a decade between each optimum inside its grid and its two neighbours there."""
+    """`grid.refine` lambdas a decade between the ends of each best lambda's interval, as far as the grid reaches.
+
+    Where an end is open it is a step of the grid beyond the best. Every step between two grid points is parted
+    evenly, so that networks whose intervals overlap share lambdas.
+    """
     growth = {}
-    for key, (status, best, lambdas) in optima.items():
-        if status not in ("interior", "multimodal"):
-            continue
+    for key, (_, best, low_end, high_end, lambdas) in optima.items():
         index = next(index for index, lam in enumerate(lambdas) if _is_same(lam, best))
+        first = lambdas[max(0, index - 1)] if math.isnan(low_end) else low_end
+        last = lambdas[min(len(lambdas) - 1, index + 1)] if math.isnan(high_end) else high_end
         new: list[float] = []
-        for low, high in pairwise(lambdas[max(0, index - 1) : index + 2]):
+        for low, high in pairwise(lambdas):
             parts = math.ceil(math.log10(high / low) * spec.grid.refine - 1e-3)  # lambdas have six digits
             new += [_round(low * (high / low) ** (part / parts)) for part in range(1, parts)]
-        growth[key] = [lam for lam in new if not any(_is_same(lam, other) for other in lambdas)]
+        within = [lam for lam in new if first < lam < last]
+        growth[key] = [lam for lam in within if not any(_is_same(lam, other) for other in lambdas)]
     return growth
 
 

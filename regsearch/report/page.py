@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 MAIN = "best_lambda"
 """The kind of figure, and the tables, that are not folded."""
 ABOUT = {
-    "best_lambda": "The best lambda of each network, by validation loss, with its 95 % interval and a status.",
+    "best_lambda": "The best lambda of each network, chosen by validation loss, with its 95 % interval and a status.",
     "scaling": "How the best lambda goes with the weight count: best lambda ∝ N^exponent.",
-    "transfer": "What the lambda tuned on one network costs on another, in test loss.",
+    "transfer": "What the lambda chosen on one network by validation loss costs on another, in test loss.",
     "stability": "From which lambda on training diverged or collapsed, and what theory predicts.",
     "mechanism": "The sums of the weights and the penalty's share of the loss, before and after training.",
-    "response": "Means over seeds and their paired standard errors at every lambda.",
+    "response": "Means over seeds at every lambda, and standard errors of their differences to the best lambda.",
     "calibration": "How well the planted exponent is found.",
     "studies": "How the best lambda goes with the weight count in each study: best lambda ∝ N^exponent.",
 }

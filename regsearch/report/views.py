@@ -20,6 +20,7 @@ from regsearch.analysis import (
     find_best_lambdas,
     list_doubts,
     make_curves,
+    resample_optima,
     suggest,
     write_verdict,
 )
@@ -91,10 +92,13 @@ class Snapshot:
                 self.folder, len(lacking), len(self.trials), EPOCHS,
             )  # fmt: skip
         starts = epochs[(epochs["epoch"] == 0) & ~epochs["trial"].isin(lacking)]
-        # Ledgers of older versions lack the loss of guessing, which with classes of one size is this.
+        return analyse(self._scored_trials, starts, self.spec)
+
+    @property
+    def _scored_trials(self) -> pd.DataFrame:
+        """The trials, all with the loss of guessing: ledgers before version 0.3 lack it, as classes had one size."""
         evenly = math.log(self.study.classes or math.nan)
-        trials = self.trials.assign(guessing_loss=self.trials["guessing_loss"].fillna(evenly))
-        return analyse(trials, starts, self.spec)
+        return self.trials.assign(guessing_loss=self.trials["guessing_loss"].fillna(evenly))
 
     @cached_property
     def verdict(self) -> list[str]:
@@ -115,8 +119,9 @@ class Snapshot:
         self, weights: int, penalty: str | None = None, below: int | None = None
     ) -> list[Suggestion | Refusal]:
         """The ranges of lambdas for a network of another size; see `analysis.suggest`."""
-        best = find_best_lambdas(list(make_curves(self.trials)), bootstraps=0)  # a range needs no intervals of these
-        return suggest(best, weights, penalty, str(self.folder), below)
+        curves = list(make_curves(self._scored_trials))
+        best = find_best_lambdas(curves)
+        return suggest(best, resample_optima(curves, best), weights, penalty, str(self.folder), below)
 
     def draw(self, kind: str, **wanted: Any) -> "Figure":
         """The one figure of a kind; see `draw_one`."""

@@ -1,6 +1,7 @@
 """What a run will do: how much there is to train, what the ledger has, how long it will take and in what memory."""
 
 import heapq
+import math
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from math import prod
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from regsearch import data, grid, ledger
+from regsearch import analysis, data, grid, ledger
 from regsearch.data import Facts
 from regsearch.engine import Job
 from regsearch.grid import KEPT_COMPILED, Architecture, Size
@@ -69,6 +70,10 @@ class Plan:
         folder: the results folder.
         workers: processes that train; 0 for this one.
         memory: bytes that each takes at most; None where nothing was measured, as `seconds`.
+        detectable: how far an exponent of the weights must be from another to be told from it; NaN where no exponent
+            can be fitted.
+        scatter: the standard deviation of ln λ* about the line that this rests on.
+        assumed: whether that is assumed, as the ledger does not tell it.
     """
 
     rows: tuple[Row, ...]
@@ -77,6 +82,9 @@ class Plan:
     device: str
     memory: int | None
     seconds: Seconds | None
+    detectable: float
+    scatter: float
+    assumed: bool
 
     @property
     def trials(self) -> int:
@@ -98,6 +106,12 @@ class Plan:
         """The whole in words, a sentence each."""
         missing = self.trials - self.finished
         said = [f"{self.trials} trials, {self.finished} of them in {self.folder}/: {missing} to train"]
+        if not math.isnan(self.detectable):
+            basis = "assumed" if self.assumed else "as in the ledger"
+            said.append(
+                f"It could tell the exponent of the weights from 0, or from -1, if it is {self.detectable:.2f} or "
+                f"more off (best lambdas scatter by {self.scatter:.2f} about the line in ln lambda, {basis})"
+            )
         if self.seconds is None or self.memory is None:
             return [*said, "Nothing is missing, so a run would train nothing."]
         site = f"on {self.workers} worker{'s' * (self.workers > 1)}" if self.workers else "in this process"
@@ -161,6 +175,7 @@ def make_plan(spec: Spec, results: Path, settings: Settings, started: float, sig
                 seconds=sum(costs[index].train for index in places) if measured else None,
             )
         )
+    scatter = _find_scatter(trials)
     return Plan(
         rows=tuple(rows),
         folder=results,
@@ -168,6 +183,9 @@ def make_plan(spec: Spec, results: Path, settings: Settings, started: float, sig
         device=site.device,
         memory=measured.memory + count_data_bytes(spec, facts) if measured else None,
         seconds=schedule(jobs, costs, processes, measured.overhead) if measured else None,
+        detectable=analysis.find_detectable([size.weights for size in sizes.values()], scatter or analysis.SCATTER),
+        scatter=scatter or analysis.SCATTER,
+        assumed=scatter is None,
     )
 
 
@@ -213,6 +231,15 @@ def _read_trials(spec: Spec, results: Path, facts: Facts) -> pd.DataFrame:
     if ledger.exists(results):
         return ledger.read_trials(results)
     return pd.DataFrame(columns=list(columns(Trial)))
+
+
+def _find_scatter(trials: pd.DataFrame) -> float | None:
+    """How best lambdas scatter about the line, the median over the settings that the ledger tells of."""
+    curves = list(analysis.make_curves(trials))
+    best = analysis.find_best_lambdas(curves)
+    fits = analysis.fit_scaling(best, analysis.resample_optima(curves, best))
+    known = fits.loc[(fits["against"] == "trainable_weights") & (fits["scatter"] > 0), "scatter"]
+    return float(known.median()) if len(known) else None
 
 
 def format_duration(seconds: float) -> str:

@@ -30,6 +30,8 @@ class DatasetBase(Section):
     """Test images: they are only ever reported."""
     label_noise: Fraction = 0.0
     """The share of training and validation labels redrawn at random; test labels stay clean."""
+    validation_noise: Fraction | None = None
+    """The share of validation labels redrawn; by default that of label_noise. 0 chooses lambda by clean labels."""
     standardise: Flag = False
     """Takes each channel's mean and deviation over the training images out of all images."""
 
@@ -90,6 +92,8 @@ class Planted(DatasetBase):
     """Made up."""
     label_noise: Annotated[Fraction, Field(json_schema_extra={"const": 0})] = 0.0
     """None: the targets are numbers."""
+    validation_noise: Annotated[Fraction | None, Field(json_schema_extra={"const": 0})] = None
+    """None, likewise."""
     standardise: Annotated[Flag, Field(json_schema_extra={"const": False})] = False
     """False: the images are drawn standardised."""
     exponent: Annotated[Integer, Field(ge=-1, le=1)]
@@ -97,11 +101,11 @@ class Planted(DatasetBase):
     draws: Positive = 1
     """How many studies the seeds are parted into."""
 
-    @field_validator("label_noise", "standardise")
+    @field_validator("label_noise", "validation_noise", "standardise")
     @classmethod
-    def _is_off(cls, value: float, info: ValidationInfo) -> float:
+    def _is_off(cls, value: float | None, info: ValidationInfo) -> float | None:
         if value:
-            reason = "targets are numbers" if info.field_name == "label_noise" else "images are drawn standardised"
+            reason = "images are drawn standardised" if info.field_name == "standardise" else "targets are numbers"
             raise wrong(f"no `{info.field_name}` with the dataset planted, whose {reason}")
         return value
 

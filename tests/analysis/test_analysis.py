@@ -6,7 +6,8 @@ import pytest
 from made_up import LAMBDAS, bowl, make_trials
 
 from regsearch.analysis.best_lambda import find_best_lambdas, find_one_se_set
-from regsearch.analysis.curves import average_response, make_curves, paired_errors, share_zero
+from regsearch.analysis.curves import make_curves, share_zero
+from regsearch.analysis.response import average_response
 
 
 def answer(*args, **kwargs):
@@ -47,19 +48,21 @@ def test_an_optimum_at_the_edge_is_never_reported_as_the_optimum(loss, status, a
     assert row["status"] == status
     assert row["best_grid_lambda"] == pytest.approx(at)
     assert pd.isna(row["best_lambda"])
-    assert pd.isna(row["best_lambda_low"])
+    assert pd.isna(row["best_lambda_low" if status == "left_edge" else "best_lambda_high"]) == (at != 0.1)
 
 
-def test_no_benefit_where_lambda_0_is_as_good():
-    assert answer(bowl(0.01), noise=0.05, zero=1.0)["status"] == "no_benefit"
+def test_a_gain_over_lambda_0_is_shown_or_shown_to_be_small_or_neither():
+    assert answer(bowl(0.01), noise=0.002, zero=1.0)["status"] == "no_benefit"
     assert answer(bowl(0.01), noise=0.05, zero=0.5)["status"] == "no_benefit"
+    assert answer(bowl(0.01), noise=0.05, zero=1.0)["status"] == "unsure"
     assert answer(bowl(0.01), noise=0.05, zero=1.5)["status"] == "interior"
 
 
-def test_one_seed_cannot_show_a_benefit_and_has_no_interval():
-    assert answer(bowl(0.01), seeds=1)["status"] == "no_benefit"
+def test_one_seed_cannot_show_a_gain_and_has_no_interval():
+    assert answer(bowl(0.01), seeds=1)["status"] == "unsure"
     trials = make_trials(bowl(0.01), seeds=1).query("`lambda` > 0")
     ((_, row),) = find_best_lambdas(list(make_curves(trials))).iterrows()
+    assert row["status"] == "open"
     assert row["best_lambda"] == pytest.approx(0.01)
     assert pd.isna(row["best_lambda_low"])
     assert pd.isna(row["best_lambda_high"])
@@ -72,7 +75,7 @@ def test_a_seed_without_every_lambda_does_not_count_and_drops_no_lambda(lam):
     ((_, row),) = find_best_lambdas(list(make_curves(trials[~gap]))).iterrows()
     ((_, whole),) = find_best_lambdas(list(make_curves(trials[trials["seed"] != 2]))).iterrows()
     assert row["seeds"] == 4
-    assert row["status"] == whole["status"] == "no_benefit"
+    assert row["status"] == whole["status"] == "unsure"
     assert row["best_grid_lambda"] == whole["best_grid_lambda"]
 
 
@@ -82,12 +85,52 @@ def test_a_network_that_diverges_without_the_penalty_benefits_from_it():
     assert pd.isna(row["validation_loss_at_zero"])
 
 
-def test_two_minima_with_a_rise_between_are_multimodal():
+def test_the_interval_of_a_best_lambda_holds_its_own_grid_lambda_and_reaches_over_what_is_not_told_apart():
     two = lambda lam: 1 + 0.3 * np.cos(2 * np.pi * np.log10(lam) / 2)  # noqa: E731 - lowest at 10^-3 and 10^-1
     row = answer(two, LAMBDAS[:-2], noise=0.005)
-    assert row["status"] == "multimodal"
-    assert row["one_se_low"] < 0.01 < row["one_se_high"]
-    assert pd.notna(row["best_lambda"])
+    assert row["best_lambda_low"] < 1e-3 < 1e-1 < row["best_lambda_high"]
+    for seed in range(20):
+        trials = make_trials(bowl(0.01), noise=0.1, seeds=3).assign(
+            validation_loss=lambda rows, seed=seed: (
+                rows["validation_loss"] + 0.2 * np.random.default_rng(seed).normal(size=len(rows))
+            )
+        )
+        ((_, row),) = find_best_lambdas(list(make_curves(trials))).iterrows()
+        low, high = row[["best_lambda_low", "best_lambda_high"]].fillna(
+            {"best_lambda_low": 0, "best_lambda_high": np.inf}
+        )
+        assert low < row["best_grid_lambda"] < high
+
+
+def test_the_best_lambda_hardly_depends_on_the_grids_step():
+    lopsided = lambda lam: bowl(0.01)(lam) + 0.02 * np.log(lam / 0.01) ** 3  # noqa: E731
+    grids = [10.0 ** np.arange(-3.0, -0.9, step) for step in (0.5, 0.25, 0.125)]
+    found = [answer(lopsided, grid)["best_lambda"] for grid in grids]
+    assert found == pytest.approx([0.01] * 3, rel=0.15)
+
+
+def test_a_best_lambda_beside_a_cliff_is_a_grid_point_and_its_interval_reaches_towards_the_cliff():
+    guessing = 2.3
+    trials = make_trials(
+        lambda lam: guessing if lam > 0.02 else 1 + 0.1 * abs(np.log10(lam / 0.01)), level=0, noise=0.001
+    )
+    trials = trials.assign(train_loss=trials["validation_loss"], guessing_loss=guessing)
+    ((_, row),) = find_best_lambdas(list(make_curves(trials))).iterrows()
+    assert (row["estimate"], row["status"]) == ("grid", "interior")
+    assert row["best_lambda"] == pytest.approx(row["best_grid_lambda"]) == pytest.approx(0.01)
+    assert row["best_lambda_high"] >= 0.01 * 10**0.2 - 1e-9  # beyond the middle is not known to be worse
+
+
+def test_where_every_seed_diverged_is_ruled_out_and_where_some_did_counts_as_guessing():
+    trials = make_trials(bowl(0.01), noise=0.01)
+    every = trials["lambda"] > 0.05
+    some = every & (trials["seed"] == 0)
+    for lost in (every, some):
+        torn = trials.assign(guessing_loss=3.0)
+        torn.loc[lost, ["status", "validation_loss"]] = ["diverged", np.nan]
+        ((_, row),) = find_best_lambdas(list(make_curves(torn))).iterrows()
+        assert row["best_grid_lambda"] == pytest.approx(0.01)
+        assert 0.01 < row["best_lambda_high"] <= 0.1
 
 
 def test_a_tie_takes_the_smaller_lambda():
@@ -129,13 +172,14 @@ def test_no_trials_make_empty_tables():
     assert len(average_response(list(make_curves(empty)))) == len(find_best_lambdas(list(make_curves(empty)))) == 0
 
 
-def test_paired_errors_are_those_of_the_differences():
-    # Two conditions: Morey's correction makes the paired error that of a paired t-test, over √2.
-    rng = np.random.default_rng(0)
-    scores = rng.normal(size=(6, 1)) * 10 + rng.normal(size=(6, 2))
-    difference = scores[:, 0] - scores[:, 1]
-    expected = difference.std(ddof=1) / np.sqrt(6) / np.sqrt(2)
-    assert paired_errors(scores) == pytest.approx([expected, expected])
+def test_standard_errors_are_those_of_the_paired_difference_to_the_best_lambda():
+    trials = make_trials(bowl(0.01), noise=0.05, level=10.0)
+    table = average_response(list(make_curves(trials))).set_index("lambda")
+    losses = trials.pivot(index="seed", columns="lambda", values="validation_loss")
+    best = losses.loc[:, losses.columns > 0].mean().idxmin()
+    differences = losses.sub(losses[best], axis=0)
+    assert table["validation_loss_se"].to_numpy() == pytest.approx((differences.std() / np.sqrt(5)).to_numpy())
+    assert (table.loc[best, [name for name in table if name.endswith("_se")]] == 0).all()
 
 
 def test_the_one_se_set_is_within_one_standard_error_of_the_paired_difference():

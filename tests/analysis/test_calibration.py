@@ -1,49 +1,80 @@
-"""How right the analyses are on many made-up studies; `tests/calibration.py` makes the whole table."""
+"""How right the analyses are on many made-up studies; `tests/calibration.py` makes the whole tables."""
 
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from calibration import calibrate as calibrate_made_up
-from calibration import study
+from calibration import judge_gains, judge_networks, judge_studies, make_study
+from made_up_curves import FAMILIES
 from scipy import stats
 
-from regsearch.analysis.best_lambda import find_best_lambdas
+from regsearch.analysis.best_lambda import find_best_lambdas, resample_optima
 from regsearch.analysis.calibration import calibrate, summarise
 from regsearch.analysis.scaling import fit_scaling
 from regsearch.spec.penalties import L2, L2Mean
 
-STUDIES = 80
+pytestmark = pytest.mark.slow
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["whole", "edge"])
-@pytest.mark.parametrize("architectures", [4, 6, 8])
+def holds_as_often(share, count):
+    """Whether a share of intervals is what 95 % coverage gives in so many, but once in a thousand times."""
+    return share >= stats.binom.ppf(0.001, count, 0.95) / count
+
+
+@pytest.mark.parametrize("per_decade", [2, 4])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_interval_of_a_best_lambda_holds_it_on_every_kind_of_curve_with_three_seeds(family, per_decade):
+    found = judge_networks(family, 3, per_decade, 60)
+    assert holds_as_often(found["coverage"], 60)
+    assert found["without_own_best"] == 0
+
+
+@pytest.mark.parametrize("slopes", [0.0, 0.2])
+@pytest.mark.parametrize("widths", [4, 8])
 @pytest.mark.parametrize("exponent", [0.0, -1.0])
-def test_the_interval_holds_the_truth_as_often_as_it_says_and_the_wrong_claim_is_rare(kind, architectures, exponent):
-    found = calibrate_made_up(STUDIES, architectures, exponent, kind, bootstraps=0)
-    fitted = found["fitted"]
-    # What 95 % coverage gives in that many studies, but once in a thousand times.
-    least = stats.binom.ppf(0.001, fitted, 0.95) / fitted
-    assert fitted > STUDIES / 2
-    assert found["coverage"] >= least
-    assert abs(found["bias"]) < 0.05
-    wrong = found["inverse"] if exponent == 0 else found["constant"]
-    assert wrong < 0.05 * STUDIES
-    assert (found["censored_share"] > 0.1) == (kind == "edge")
+def test_the_interval_of_the_exponent_holds_it_also_where_seeds_have_slopes_of_their_own(exponent, widths, slopes):
+    found = judge_studies("penalised_weights", widths, slopes, exponent, 4, 48)
+    assert found["fitted"] == 48
+    assert holds_as_often(found["coverage"], 48)
+    assert found["inverse" if exponent == 0 else "constant"] == 0
+
+
+def test_so_does_that_of_the_exponent_of_the_training_images():
+    found = judge_studies("train_size", 6, 0.2, -1.0, 4, 40)
+    assert holds_as_often(found["coverage"], 40)
+
+
+def test_and_where_the_grid_ends_before_a_quarter_of_the_best_lambdas():
+    found = judge_studies("penalised_weights", 8, 0.0, -1.0, 4, 48, whole=False)
+    assert found["censored_share"] > 0.15
+    assert holds_as_often(found["coverage"], found["fitted"])
+    assert found["constant"] == 0
+
+
+def test_a_bend_is_not_called_constant():
+    assert judge_studies("penalised_weights", 8, 0.0, 0.0, 4, 48, bend=np.log10(3))["constant"] <= 2
+    assert judge_studies("penalised_weights", 8, 0.0, -0.4, 4, 48)["constant"] == 0
+
+
+@pytest.mark.parametrize("seeds", [3, 10])
+def test_a_gain_is_found_where_there_is_one_and_seldom_where_there_is_none(seeds):
+    assert judge_gains(1.0, seeds, 2, 60)["claimed"] > 0.9
+    assert judge_gains(0.0, seeds, 4, 120)["claimed"] <= stats.binom.ppf(0.999, 120, 0.025) / 120
 
 
 def test_the_best_lambda_of_a_mean_goes_with_one_power_of_the_weights_more():
-    sums, _ = study(np.random.default_rng(0), 6, -1.0, "whole")
+    sums = make_study(np.random.default_rng(0), "smooth", 6, -1.0, 0.0, 4)
     means = []
     for curve in sums:
         weights = curve.architecture.penalised_weights
         share = (
             L2Mean().coefficients(weights)[1] / L2().coefficients(weights)[1]
-        )  # the same networks, so the same losses
+        )  # the same networks, the same losses
         means.append(replace(curve, setting=curve.setting._replace(penalty="l2_mean"), lambdas=curve.lambdas / share))
-    table = fit_scaling(find_best_lambdas([*sums, *means], bootstraps=0))
+    both = [*sums, *means]
+    best = find_best_lambdas(both)
+    table = fit_scaling(best, resample_optima(both, best))
     fitted = table[table["against"] == "penalised_weights"].set_index("penalty")["exponent"]
     assert fitted["l2_mean"] - fitted["l2"] == pytest.approx(1)
 

@@ -83,6 +83,7 @@ def curve(losses, lambdas=(0.0, 0.1, 1.0, 10.0), guessing=2.0):
         scores,
         diverged,
         collapsed,
+        guessing,
     )
 
 

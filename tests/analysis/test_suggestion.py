@@ -4,15 +4,24 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import edited, parsed_text
-from made_up import NOISE, WEIGHTS, make_optima
+from made_up import NOISE, WEIGHTS, make_optima, make_resampled
 from scipy import stats
 
-from regsearch.analysis.suggestion import Refusal, Suggestion, list_ranges, suggest
+from regsearch.analysis import suggestion
+from regsearch.analysis.suggestion import Refusal, Suggestion
 from regsearch.errors import ResultsError
 
 
-def one(best, weights):
-    (found,) = list_ranges(best, weights)
+def list_ranges(best, weights, slopes=0.0):
+    return suggestion.list_ranges(best, make_resampled(best, slopes), weights)
+
+
+def suggest(best, *asked, **named):
+    return suggestion.suggest(best, make_resampled(best), *asked, **named)
+
+
+def one(best, weights, **options):
+    (found,) = list_ranges(best, weights, **options)
     return found
 
 
@@ -39,6 +48,7 @@ def coverage(studies, grid_ends_at=None):
         if grid_ends_at:
             beyond = best["best_lambda"] < grid_ends_at
             best.loc[beyond, ["best_grid_lambda", "status", "best_lambda"]] = [grid_ends_at, "left_edge", np.nan]
+            best.loc[beyond, "best_lambda_high"] = grid_ends_at * 1.3
         truth = 0.01 * (1_000_000 / WEIGHTS[0]) ** -0.5 * np.exp(0.3 * rng.normal())
         found = one(best, 1_000_000)
         if isinstance(found, Suggestion):
@@ -66,6 +76,12 @@ def test_it_widens_with_the_distance_and_says_so():
     assert "Extrapolated: 10000000 weights are 100 times the weights of the largest network tried" in far.words
     assert "10 times fewer than the smallest network tried has (300)" in below.words
     assert (near.factor, far.factor, below.factor) == (1, 100, 0.1)
+
+
+def test_what_seeds_share_widens_it_far_outside():
+    alone, shared = (one(make_optima(-0.5), 10_000_000, slopes=slopes) for slopes in (0.0, 0.3))
+    assert shared.best == alone.best
+    assert shared.high / shared.low > 2 * alone.high / alone.low
 
 
 def test_bounds_count_as_bounds():
@@ -119,7 +135,7 @@ def test_a_folder_without_any_range_is_one_clear_error():
         suggest(best.iloc[:0], 5000, None, "results/x")
     with pytest.raises(ResultsError, match=r"penalty: expected one with a best lambda here \(l2\), got l1"):
         suggest(best, 5000, "l1", "results/x")
-    given = suggest(pd.concat([best, make_optima(0.0, penalty="l1")]), 5000, None, "results/x")
+    given = suggest(pd.concat([best, make_optima(0.0, penalty="l1")], ignore_index=True), 5000, None, "results/x")
     assert [type(one) for one in given] == [Suggestion, Refusal]
 
 
@@ -138,7 +154,9 @@ def test_a_range_that_leaves_all_that_is_trainable_is_refused():
 
 
 def test_each_setting_has_its_own():
-    both = pd.concat([make_optima(0.0), make_optima(-1.0, penalty="l1"), make_optima(-0.5, learning_rate=0.2)])
+    both = pd.concat(
+        [make_optima(0.0), make_optima(-1.0, penalty="l1"), make_optima(-0.5, learning_rate=0.2)], ignore_index=True
+    )
     assert [one.setting[:2] for one in list_ranges(both, 1000)] == [
         ("l1", 0.1), ("l2", 0.1), ("l2", 0.2),
     ]  # fmt: skip

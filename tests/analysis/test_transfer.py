@@ -28,7 +28,7 @@ def curves(exponent, noise=0.0, seeds=6, lambdas=LAMBDAS, names=tuple(WEIGHTS), 
 def make_curve(name, lambdas, scores, learning_rate=0.1):
     shape = scores["test_loss"].shape
     architecture, setting = Architecture(name, None, WEIGHTS[name], WEIGHTS[name]), Setting("l2", learning_rate, 500)
-    return Curve(architecture, setting, lambdas, np.arange(shape[0]), scores, *np.zeros((2, *shape), bool))
+    return Curve(architecture, setting, lambdas, np.arange(shape[0]), scores, *np.zeros((2, *shape), bool), np.nan)
 
 
 def row(table, tuned_on, used_on, rule):

@@ -67,6 +67,34 @@ def test_label_noise_redraws_its_share_of_training_and_validation_and_leaves_tes
     assert (dirty.test[1] == clean.test[1]).all()
 
 
+def test_validation_labels_may_be_redrawn_by_another_share_than_training_labels():
+    spec = parsed(("train: 64", "train: 800"), ("validation: 50", "validation: 500\n  label_noise: 0.5"))
+    loaded = datasets.load(spec)
+
+    def labels(**noise):
+        dataset = spec.dataset.model_copy(update=noise)
+        split = datasets.split(loaded, dataset, 800, seed=0)
+        return split.train[1], split.validation[1]
+
+    train, noisy = labels()
+    _, clean = labels(label_noise=0.0)
+    same_train, chosen_by_clean = labels(validation_noise=0.0)
+    assert (same_train == train).all()
+    assert (chosen_by_clean == clean).all()
+    _, less = labels(validation_noise=0.25)
+    assert set(np.flatnonzero(less != clean)) < set(np.flatnonzero(noisy != clean))
+
+
+def test_validation_noise_is_part_of_what_a_study_is_only_where_it_differs():
+    plain = ("validation: 50", "validation: 50\n  label_noise: 0.2")
+    hashes = [
+        [cell.trial for cell in grid.make_cells(parsed((plain[0], plain[1] + more)), "population", "digits")]
+        for more in ("", "\n  validation_noise: 0.2", "\n  validation_noise: 0")
+    ]
+    assert hashes[0] == hashes[1]
+    assert not set(hashes[0]) & set(hashes[2])
+
+
 def test_npz_of_one_pool_is_read_and_bytes_are_scaled(tmp_path):
     spec = npz(tmp_path / "a.npz", **images())
     facts = datasets.describe(spec)

@@ -102,7 +102,9 @@ def test_trained_networks_have_the_losses_of_ridge_regression_and_its_best_lambd
     chosen = RidgeCV(alphas=lambdas * 64, fit_intercept=False, cv=folds, scoring="neg_mean_squared_error").fit(*both)
     losses = np.array([[trial.validation_loss for trial in trials]] * 2)
     scores, no = dict.fromkeys(SCORES, losses), np.zeros(losses.shape, bool)
-    curve = Curve(Architecture("w4", 4, 64, 64), Setting("l2", 0.02, 64), lambdas, np.arange(2), scores, no, no)
+    curve = Curve(
+        Architecture("w4", 4, 64, 64), Setting("l2", 0.02, 64), lambdas, np.arange(2), scores, no, no, np.nan
+    )
     (row,) = find_best_lambdas([curve]).to_dict("records")
     assert row["best_grid_lambda"] * 64 == pytest.approx(chosen.alpha_)
     assert abs(np.log10(row["best_lambda"] * 64 / chosen.alpha_)) <= 0.25

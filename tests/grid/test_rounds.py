@@ -27,7 +27,8 @@ def ledger(cells, best):
                 "trainable_weights": weights, "penalised_weights": weights, "penalty": cell.penalty_name,
                 "lambda": cell.lam, "learning_rate": cell.learning_rate, "train_size": cell.train_size,
                 "seed": cell.seed, "status": "completed", "validation_loss": level + loss,
-                "validation_accuracy": 0.5, "test_loss": 1.0, "test_accuracy": 0.5,
+                "validation_accuracy": 0.5, "test_loss": 1.0, "test_accuracy": 0.5, "train_loss": 1.0,
+                "guessing_loss": np.nan,
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
@@ -51,7 +52,7 @@ def lambdas(cells, architecture="w1", penalty="l2"):
 def test_a_grid_grows_only_where_it_is_told_to():
     assert len(grown(RANGE, best=lambda cell: 1e-9)) == 1
     assert len(grown(RANGE, EXTEND, best=lambda cell: 0.01)) == 1
-    assert len(grown(RANGE, REFINE, best=lambda cell: 1e-9)) == 1
+    assert len(grown(RANGE, ("seeds: 2", "seeds: 2\n  refine: 2"), best=lambda cell: 0.01)) == 1  # as fine already
 
 
 def test_an_edge_grows_a_decade_at_a_time_until_the_optimum_is_inside():
@@ -84,12 +85,19 @@ def test_a_grown_grid_meets_the_same_grid_written_out():
     assert reached == written
 
 
-def test_refining_adds_finer_steps_between_the_optimum_and_its_neighbours():
+def test_refining_adds_finer_steps_between_the_ends_of_the_best_lambdas_interval():
     first, second = grown(RANGE, REFINE, best=lambda cell: 0.012)
     assert lambdas(first) == pytest.approx([1e-3, 3.16228e-3, 1e-2, 3.16228e-2, 0.1])
-    every = np.log10([*lambdas(second), *[3.16228e-3, 1e-2, 3.16228e-2]])
-    assert np.diff(np.sort(every)) == pytest.approx([1 / 8] * 8, abs=1e-4)
-    assert len(lambdas(second)) == 6
+    assert np.log10(lambdas(second)) == pytest.approx([-2.125, -1.875, -1.75], abs=1e-4)
+
+
+@pytest.mark.parametrize(("best", "expected"), [(1e-9, [-2.875, -2.75, -2.625]), (1e9, [-1.375, -1.25, -1.125])])
+def test_refining_goes_a_step_beyond_the_best_where_an_end_is_open_as_far_as_the_grid_reaches(best, expected):
+    *_, second = grown(RANGE, REFINE, best=lambda cell: best)
+    assert np.log10(lambdas(second)) == pytest.approx(expected, abs=1e-4)
+    one_seed = ("seeds: 2", "seeds: 1\n  refine: 8")
+    *_, wide = grown(RANGE, one_seed, best=lambda cell: 0.01)  # one seed has no interval: a step either way
+    assert np.log10(lambdas(wide)) == pytest.approx([-2.375, -2.25, -2.125, -1.875, -1.75, -1.625], abs=1e-4)
 
 
 def test_refining_comes_after_extending_and_once():

@@ -1,5 +1,6 @@
 """A population's state between epochs: a killed run goes on where it was, with the same numbers."""
 
+import csv
 import dataclasses
 import errno
 import logging
@@ -120,8 +121,11 @@ def test_a_full_disk_costs_the_state_and_not_the_training(tmp_path, caplog, monk
 
 
 def facts(path):
-    lines = (path / "trials.csv").read_text().splitlines()
-    return sorted(line.rpartition(",")[0] for line in lines), sorted((path / "epochs.csv").read_text().splitlines())
+    with (path / "trials.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    time = rows[0].index("seconds")
+    trials = sorted([*row[:time], *row[time + 1 :]] for row in rows)
+    return trials, sorted((path / "epochs.csv").read_text().splitlines())
 
 
 def train(made, folder, epochs=1000, seconds=0.0):

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from checked_page import Checked
-from made_up import LAMBDAS, WEIGHTS, bowl, make_optima, make_trials
+from made_up import LAMBDAS, WEIGHTS, bowl, make_optima, make_resampled, make_trials
 
-from regsearch.analysis import mechanism, transfer
-from regsearch.analysis.best_lambda import find_best_lambdas
-from regsearch.analysis.curves import average_response, make_curves
-from regsearch.analysis.scaling import fit_scaling
+from regsearch.analysis import mechanism, scaling, transfer
+from regsearch.analysis.best_lambda import find_best_lambdas, resample_optima
+from regsearch.analysis.curves import make_curves
+from regsearch.analysis.response import average_response
 from regsearch.analysis.stability import measure_stability
 from regsearch.analysis.tables import Tables
 from regsearch.report.figures import best_against_weights, penalty_share, regret_map, response_curves, stability_map
@@ -25,14 +25,16 @@ from regsearch.spec.penalties import L1, L2
 CHANCE = math.log(10)
 
 
+def fit_scaling(best):
+    return scaling.fit_scaling(best, make_resampled(best))
+
+
 def optima(exponent=0.0, **statuses):
     """A table of best lambdas with intervals; networks named in `statuses` have no optimum."""
     best = make_optima(exponent)
     best = best.assign(best_lambda_low=best["best_lambda"] / 1.2, best_lambda_high=best["best_lambda"] * 1.2)
     for name, status in statuses.items():
-        best.loc[best["architecture"] == name, ["status", "best_lambda", "best_lambda_low", "best_lambda_high"]] = [
-            status, np.nan, np.nan, np.nan,
-        ]  # fmt: skip
+        best.loc[best["architecture"] == name, ["status", "best_lambda"]] = [status, np.nan]
     return best
 
 
@@ -44,7 +46,8 @@ def study(trials):
     limits = measure_stability(found, SGD(), sizes, [L1(), L2()])
     grown = pd.DataFrame(columns=mechanism.COLUMNS).astype(float).astype({"penalty": object})
     moved = transfer.measure_transfer(found)
-    return Tables(best, fit_scaling(best), moved, limits, grown, average_response(found))
+    fits = scaling.fit_scaling(best, resample_optima(found, best), limits)
+    return Tables(best, fits, moved, limits, grown, average_response(found))
 
 
 def networks(widths=(1, 2, 4), **options):
@@ -80,16 +83,17 @@ def test_the_best_lambdas_and_the_fitted_line_are_those_of_the_tables():
     assert "a power of its own" in found.title
 
 
-def test_edges_and_no_benefit_are_arrows_from_the_bounds_that_the_fit_uses():
-    best = optima(w300="left_edge", w3000="no_benefit", w100000="right_edge")
+def test_what_is_no_point_is_an_arrow_from_the_bound_that_the_fit_uses_and_what_is_not_known_is_not_drawn():
+    best = optima(w300="left_edge", w3000="no_benefit", w30000="unsure", w100000="right_edge")
+    best.loc[4, "best_lambda_high"] = np.nan
     found = best_against_weights.find_points(best, fit_scaling(best))
-    assert found.best["side"].tolist() == [-1, 0, -1, 0, 0, 1]
+    assert found.best["architecture"].tolist() == ["w300", "w1000", "w3000", "w10000", "w100000"]
+    assert found.best["side"].tolist() == [-1, 0, -1, 0, 1]
     heights = found.best["height"].to_numpy()
     rows = best.set_index("architecture")
-    half = math.sqrt(1.8)
-    assert heights[0] == pytest.approx(rows.loc["w300", "best_grid_lambda"] * half)
-    assert heights[2] == pytest.approx(rows.loc["w3000", "one_se_high"])
-    assert heights[5] == pytest.approx(rows.loc["w100000", "best_grid_lambda"] / half)
+    assert heights[0] == pytest.approx(rows.loc["w300", "best_lambda_high"])
+    assert heights[2] == pytest.approx(rows.loc["w3000", "best_lambda_high"])
+    assert heights[4] == pytest.approx(rows.loc["w100000", "best_lambda_low"])
     with use_style():
         drawn = best_against_weights.draw(found, "l2")
     arrows = [text for text in drawn.axes[0].texts if text.arrow_patch]
@@ -225,10 +229,10 @@ def test_figures_are_drawn_without_a_warning_whatever_is_missing(name):
         assert picture.files["png"].startswith(b"\x89PNG")
         assert b"</svg>" in picture.files["svg"]
     expected = {
-        "one seed": {"best_lambda", "response", "stability"},
+        "one seed": {"response", "stability"},  # which tells nothing of any network's best lambda
         "one network": {"best_lambda", "response", "stability"},
         "all diverged": {"response", "stability"},
-        "one lambda": {"best_lambda", "response", "transfer"},
+        "one lambda": {"response", "transfer"},
         "lambda 0 alone": set(), "nothing": set(),
     }.get(name, {"best_lambda", "response", "transfer", "stability"})  # fmt: skip
     assert {picture.kind for picture in drawn} == expected

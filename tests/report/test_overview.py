@@ -13,8 +13,8 @@ from regsearch.report.figures import exponents
 
 
 def steep(cell, rng):
-    """Lowest at 0.3 / width²: the best lambda goes as 1/N."""
-    depth = 1.5 if cell.lam == 0 else 0.1 * np.log(cell.lam * cell.architecture.width**2 / 0.3) ** 2
+    """Lowest at 0.6 / (width² + 1): the best lambda goes as 1/N, N the trainable weights."""
+    depth = 1.5 if cell.lam == 0 else 0.1 * np.log(cell.lam * (cell.architecture.width**2 + 1) / 0.6) ** 2
     return 0.8 + depth + 0.02 * rng.normal()
 
 
@@ -22,7 +22,8 @@ def steep(cell, rng):
 def studies(tmp_path_factory):
     path = tmp_path_factory.mktemp("studies")
     made_up_folder.write(path / "flat")
-    text = made_up_folder.text(("widths: [1, 2, 4, 8, 16, 32]", "widths: [1, 2, 4, 8, 12, 16]"))
+    wider = ("widths: [1, 2, 4, 8, 16, 32]", "widths: [1, 2, 4, 8, 12, 16]"), ("from: 0.001", "from: 0.0001")
+    text = made_up_folder.text(*wider)
     made_up_folder.write(path / "steep", text, steep)
     (path / "notes").mkdir()
     result = CliRunner().invoke(main, ["report", str(path)])

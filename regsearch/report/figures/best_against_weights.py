@@ -13,8 +13,8 @@ from regsearch.report.figures.palette import BLACK, BLUE, GREEN, GREY, ORANGE, P
 
 AGAINST = "trainable_weights"
 MARKERS = {
-    "interior": ("o", BLUE), "multimodal": ("D", PINK), "no_benefit": ("v", GREY), "left_edge": ("<", ORANGE),
-    "right_edge": (">", RED),
+    "interior": ("o", BLUE), "open": ("D", PINK), "unsure": ("s", GREY), "no_benefit": ("v", GREY),
+    "left_edge": ("<", ORANGE), "right_edge": (">", RED),
 }  # fmt: skip
 LINES: dict[str, dict[str, Any]] = {
     "fit": {"label": "fitted power", "color": BLACK, "linestyle": "-", "linewidth": 1.7},
@@ -28,7 +28,8 @@ class Points(NamedTuple):
 
     Attributes:
         best: rows of the table of `best_lambda` by weight count, with their `height`, which is the best lambda or the
-            bound where only that is known, and `side`: 0 where it is known, −1 where it is at most that, 1 at least.
+            bound where only that is known, and `side`: 0 where it is known, −1 where it is at most that, 1 at least;
+            no network of which nothing is known.
         lines: (ends of the range of weights, heights there) of each of LINES that there is.
         title: the finding.
     """
@@ -39,7 +40,7 @@ class Points(NamedTuple):
 
 
 def find_points(best: pd.DataFrame, scaling: pd.DataFrame) -> Points | None:
-    """The points of one penalty, learning rate and training-set size; None without a network.
+    """The points of one penalty, learning rate and training-set size; None where nothing is known of any network.
 
     The lines of the claims have the height that fits best, or go through the middle of the known optima
     where there are too few for a fit.
@@ -54,7 +55,10 @@ def find_points(best: pd.DataFrame, scaling: pd.DataFrame) -> Points | None:
     weights, (below, above) = best[AGAINST].to_numpy(float), find_bounds(best)
     known = below == above
     side = np.where(known, 0, np.where(np.isfinite(above), -1, 1))
-    best = best.assign(height=np.exp(np.where(side < 0, above, below)), side=side)
+    bounded = best.assign(height=np.exp(np.where(side < 0, above, below)), side=side)
+    bounded = bounded[np.isfinite(above) | np.isfinite(below)]
+    if bounded.empty:
+        return None
     lines, title = {}, f"undetermined, with {known.sum()} of {len(best)} optima known"
     ends = np.array([weights.min(), weights.max()])
     for row in scaling[(scaling["against"] == AGAINST) & scaling["exponent"].notna()].to_dict("records"):
@@ -69,7 +73,7 @@ def find_points(best: pd.DataFrame, scaling: pd.DataFrame) -> Points | None:
             else:
                 height = float(np.mean(below[known] - exponent * np.log(weights[known])))
             lines[name] = ends, np.exp(height) * ends**exponent
-    return Points(best, lines, title)
+    return Points(bounded, lines, title)
 
 
 def draw(points: Points, title: str) -> Figure:
@@ -94,10 +98,10 @@ def _draw_status(axes: Axes, best: pd.DataFrame, status: str) -> None:
     if best.empty:
         return
     marker, colour = MARKERS[status]
-    barred = best[best["best_lambda_low"].notna()]
+    barred = best[best["side"] == 0]
     if len(barred):
         x, y, low, high = (barred[name] for name in (AGAINST, "height", "best_lambda_low", "best_lambda_high"))
-        reach = np.maximum(0, [y - low, high - y])
+        reach = np.maximum(0, [y - low.fillna(y), high.fillna(y) - y])  # no bar towards an open end
         axes.errorbar(x, y, reach, color=colour, linestyle="", capsize=3, linewidth=1.2, zorder=3)
     for row in best[best["side"] != 0].to_dict("records"):
         axes.annotate(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from regsearch.analysis import CONSTANT, INVERSE
+from regsearch.analysis import CONSTANT, INVERSE, WIDEST_TOLERANCE
 from regsearch.report.figures.canvas import make_figure
 from regsearch.report.figures.palette import BLACK, BLUE, GREEN, ORANGE, PINK, RED, SKY
 
@@ -38,7 +38,7 @@ def find_points(studies: pd.DataFrame) -> Points | None:
     ]
     return Points(
         studies.replace([-np.inf, np.inf], np.nan).assign(label=labels),
-        f"How the best lambda goes with the number of weights: {verdicts}\nbest lambda ∝ N^exponent, 95 % interval",
+        f"How the best lambda goes with the number of weights: ∝ N^exponent, 95 % interval\n{verdicts}",
     )
 
 
@@ -52,7 +52,7 @@ def draw(points: Points, title: str) -> Figure:
     ends = np.nanmin(every) - ROOM, np.nanmax(every) + ROOM
     axes.set_xlim(*ends)
     for claim, colour, words in ((CONSTANT, GREEN, "no change with N"), (INVERSE, SKY, "1/N")):
-        axes.axvspan(claim - 0.5, claim + 0.5, color=colour, alpha=0.07, linewidth=0)
+        axes.axvspan(claim - WIDEST_TOLERANCE, claim + WIDEST_TOLERANCE, color=colour, alpha=0.07, linewidth=0)
         axes.axvline(claim, color=colour, linewidth=1.6, label=f"claim: {words}")
     colours = dict(zip(rows["penalty"].unique(), COLOURS * len(rows), strict=False))
     beside = {"transform": axes.get_yaxis_transform(), "va": "center", "clip_on": False}
@@ -72,6 +72,6 @@ def draw(points: Points, title: str) -> Figure:
     axes.set_yticks(places, rows["label"])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(place - 0.3, -0.7)
-    axes.set_xlabel("exponent (an open interval reaches the edge; shaded: within 0.5 of a claim)")
+    axes.set_xlabel(f"exponent (an open interval reaches the edge; shaded: at most {WIDEST_TOLERANCE} from a claim)")
     drawn.legend(*axes.get_legend_handles_labels(), loc="lower center", ncols=2, bbox_to_anchor=(0.6, 0.0))
     return drawn

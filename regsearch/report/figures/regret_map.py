@@ -68,7 +68,10 @@ def _title(transfer: pd.DataFrame) -> str:
             parts.append(f"{_signed(regrets.median())} and {_signed(regrets.max())} {name}")
     if not parts:
         return "no lambda moved to another network falls inside the grid"
-    return f"what another network's lambda costs in test loss, median and worst pair:\n{'; '.join(parts)}"
+    return (
+        "what a lambda chosen on another network by validation loss costs in test loss, median and worst pair:\n"
+        + "; ".join(parts)
+    )
 
 
 def draw(points: Points, title: str) -> Figure:

@@ -70,7 +70,7 @@ def _title(best: "pd.Series[float]") -> str:
     low, high = f"{known.min():.2g}", f"{known.max():.2g}"
     span = f"near {low}" if low == high else f"from {low} to {high}"
     share = "" if len(known) == len(best) else f", known at {len(known)} of {len(best)} networks"
-    return f"the loss is lowest at lambda {span}{share}"
+    return f"the validation loss is lowest at lambda {span}{share}"
 
 
 def draw(points: Points, title: str) -> Figure:
@@ -120,8 +120,9 @@ def _draw_panel(axes: Axes, response: pd.DataFrame, best: dict[Any, Any]) -> Non
         reach = np.log10([best["one_se_low"], best["one_se_high"]]) + np.array([-0.06, 0.06])
         axes.plot(reach, [0.03, 0.03], solid_capstyle="butt", transform=bottom, zorder=2, **ONE_SE)
     optimum, low, high = (math.log10(best[f"best_lambda{end}"]) for end in ("", "_low", "_high"))
-    if not math.isnan(low):
-        axes.axvspan(low, high, color=RED, alpha=0.18, linewidth=0, zorder=0)
+    if not math.isnan(optimum):
+        ends = x.min() if math.isnan(low) else low, x.max() if math.isnan(high) else high
+        axes.axvspan(*ends, color=RED, alpha=0.18, linewidth=0, zorder=0)
     if not math.isnan(optimum):
         axes.axvline(optimum, zorder=2, **BEST)
     axes.plot(x[diverged > 0], np.full((diverged > 0).sum(), 0.95), transform=bottom, zorder=4, **DIVERGED)
@@ -147,7 +148,7 @@ def _set_loss_axis(axes: Axes, points: Points) -> None:
 def _legend(points: Points) -> list[Any]:
     entries: list[Any] = [
         Line2D([], [], label="mean over seeds", **CURVE),
-        Patch(label="± 1 paired standard error", **BAND),
+        Patch(label="± 1 standard error to the best", **BAND),
         Line2D([], [], label="best lambda (shade: 95 %)", **BEST),
         Line2D([], [], label="within one standard error", **ONE_SE),
     ]
