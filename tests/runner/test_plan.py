@@ -1,5 +1,6 @@
 """A plan's arithmetic on made-up timings; its measuring on a real, tiny study."""
 
+import math
 import time
 
 import pytest
@@ -158,6 +159,16 @@ def test_where_nothing_is_missing_nothing_is_measured(folder_of, monkeypatch):
     assert found.finished == found.trials == 10
     assert found.seconds is None
     assert found.memory is None
+
+
+def test_a_plan_says_what_exponent_the_study_could_tell_from_a_claim(tmp_path, monkeypatch):
+    monkeypatch.setattr(timing, "measure", lambda *_: measured((1.0, 1.0, 1.0, 1.0)))
+    two = make_plan(parsed(), tmp_path, SETTINGS, 0.0)
+    assert math.isnan(two.detectable)
+    assert "tell the exponent" not in repr(two)
+    four = make_plan(parsed(("widths: [1, 2]", "widths: [1, 2, 4, 8]")), tmp_path, SETTINGS, 0.0)
+    assert f"it is {four.detectable:.2f} or more off (best lambdas scatter by 0.30" in repr(four)
+    assert "assumed)" in repr(four)
 
 
 def test_a_round_by_which_a_finished_grid_grows_is_planned_too(folder_of, monkeypatch):
