@@ -1,5 +1,6 @@
 """`regsearch report`, `suggest` and `--xlsx` on made-up results folders: what is written, and that it stays the same."""
 
+import dataclasses
 import io
 import json
 import os
@@ -92,6 +93,13 @@ def test_without_asking_there_is_no_workbook(tmp_path):
     assert not (path / "tables.xlsx").exists()
     assert invoke("report", path, "--xlsx", "--quiet").exit_code == 0
     assert (path / "tables.xlsx").exists()
+
+
+def test_the_loss_is_called_by_what_it_is(results):
+    snapshot = report.read(results)
+    assert snapshot.loss == "cross-entropy, nats"
+    numbers = dataclasses.replace(snapshot, trials=snapshot.trials.assign(validation_accuracy=np.nan))
+    assert numbers.loss == "mean squared error"
 
 
 @pytest.mark.parametrize(("changes", "loss"), [
