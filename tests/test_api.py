@@ -124,8 +124,8 @@ def test_everything_it_offers_is_there_and_says_what_it_is():
 
 def test_verdict_and_doubts_are_those_of_the_page(digits):
     assert [text.partition(":")[0] for text in digits.verdict[:2]] == ["l1", "l2"]
-    assert any("seeds" in text for text in digits.doubts)
-    assert repr(digits).startswith(f"digits, in {REFERENCE / 'digits'}: 483 of 483 trials\nl1: ")
+    assert any("learning rate" in text for text in digits.doubts)
+    assert repr(digits).startswith(f"digits, in {REFERENCE / 'digits'}: 888 of 888 trials\nl1: ")
 
 
 def test_a_notebook_is_shown_verdict_tables_and_doubts(digits):

@@ -141,7 +141,7 @@ def test_a_new_users_first_study(tmp_path, monkeypatch):
     assert invoke("init", "mine.yaml").exit_code == 0
     text = Path("mine.yaml").read_text()
     small = [
-        ("[4, 6, 8, 12, 16]", "[2]"),
+        ("[2, 4, 8, 16, 24]", "[2]"),
         ("seeds: 3", "seeds: 2"),
         ("per_decade: 2", "per_decade: 1"),
         ("epochs: 40", "epochs: 3"),

@@ -6,7 +6,7 @@ import weakref
 
 import numpy as np
 import pytest
-from conftest import CONFIGS_FOLDER, parsed
+from conftest import CONFIGS_FOLDER, digits_of_0_2_0, parsed
 from opened_files import count_opened
 
 from regsearch import data as datasets
@@ -318,7 +318,7 @@ def trials(spec):
 
 
 def test_new_keys_leave_the_trials_of_earlier_versions_as_they_were():
-    names = trials(spec_module.Spec.load(CONFIGS_FOLDER / "digits.yaml"))
+    names = trials(spec_module.Spec.parse(digits_of_0_2_0(), "digits.yaml"))
     assert (len(names), names[0], names[241], names[-1]) == (
         483, "tc5ae713548df", "t1dd13b8fa874", "t861d6b1b42de",
     )  # fmt: skip

@@ -221,6 +221,7 @@ def test_every_config_is_valid():
         "calibration/proportional.yaml",
         "cifar10.yaml",
         "digits.yaml",
+        "digits_fine.yaml",
         "fashion_mnist.yaml",
         "mnist.yaml",
         "smoke.yaml",
