@@ -142,7 +142,8 @@ def test_a_new_users_first_study(tmp_path, monkeypatch):
     text = Path("mine.yaml").read_text()
     small = [
         ("[2, 4, 8, 16, 24]", "[2]"),
-        ("seeds: 3", "seeds: 2"),
+        ("seeds: 6", "seeds: 2"),
+        ("  refine: 4", "  # refine: 4"),
         ("per_decade: 2", "per_decade: 1"),
         ("epochs: 40", "epochs: 3"),
     ]
