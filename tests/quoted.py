@@ -89,19 +89,7 @@ def planted():
 
 def networks():
     """How often the interval of a best lambda holds it on made-up curves, and how wide it is."""
-    table = pd.read_csv(CALIBRATION / "made_up_networks.csv")
-    cells = list(table.groupby(["seeds", "per_decade"]).groups)
-    rows = [
-        f"| curves | {' | '.join(f'{seeds} seeds, {per_decade} a decade' for seeds, per_decade in cells)} |",
-        "|---" * (1 + len(cells)) + "|",
-    ]
-    for curves, group in table.groupby("curves", sort=False):
-        by_cell = group.set_index(["seeds", "per_decade"])
-        found = [
-            f"{_share(by_cell.at[cell, 'coverage'])}, {by_cell.at[cell, 'median_decades']:.2f}" for cell in cells
-        ]
-        rows.append(f"| {curves} | {' | '.join(found)} |")
-    return "\n".join(rows) + "\n"
+    return _by_cell("networks", "curves", lambda row: f"{_share(row['coverage'])}, {row['median_decades']:.2f}")
 
 
 def studies():
@@ -128,15 +116,20 @@ def studies():
 
 def gains():
     """How often a gain over lambda 0 is claimed."""
-    table = pd.read_csv(CALIBRATION / "made_up_gains.csv")
+    return _by_cell("gains", "gain", lambda row: _share(row["claimed"]))
+
+
+def _by_cell(name, key, write):
+    """A row for each value of the key, a column for each number of seeds and lambdas a decade."""
+    table = pd.read_csv(CALIBRATION / f"made_up_{name}.csv")
     cells = list(table.groupby(["seeds", "per_decade"]).groups)
     rows = [
-        f"| true gain | {' | '.join(f'{seeds} seeds, {per_decade} a decade' for seeds, per_decade in cells)} |",
+        f"| {key} | {' | '.join(f'{seeds} seeds, {per_decade} a decade' for seeds, per_decade in cells)} |",
         "|---" * (1 + len(cells)) + "|",
     ]
-    for gain, group in table.groupby("gain"):
-        by_cell = group.set_index(["seeds", "per_decade"])["claimed"]
-        rows.append(f"| {gain:g} | {' | '.join(_share(by_cell[cell]) for cell in cells)} |")
+    for value, group in table.groupby(key, sort=False):
+        by_cell = group.set_index(["seeds", "per_decade"])
+        rows.append(f"| {value} | {' | '.join(write(by_cell.loc[cell]) for cell in cells)} |")
     return "\n".join(rows) + "\n"
 
 

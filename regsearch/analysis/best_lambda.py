@@ -1,7 +1,6 @@
 """The best lambda of each architecture and penalty, by validation data loss, with its interval and a status."""
 
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any, Self
 
 import numpy as np
@@ -78,7 +77,7 @@ class Losses:
 
     @property
     def trained(self) -> tuple[Floats, Floats]:
-        """Ln λ and losses of the usable lambdas."""
+        """The ln λ and losses of the usable lambdas."""
         return np.log(self.lambdas[self.usable]), self.validation[:, self.usable]
 
     @property
@@ -102,8 +101,8 @@ def find_best_lambdas(curves: list[Curve]) -> pd.DataFrame:
 
     `best_grid_lambda` has the lowest mean validation loss among the lambdas above 0 that no seed diverged with.
     `best_lambda` is where a curve fitted around it is lowest (`optimum.find_minima`) or, where the curve is rough,
-    `best_grid_lambda` itself: `estimate` says `curve` or `grid`. `best_lambda_low` and `best_lambda_high` are its 95
-    % interval (`bracket.find_interval`), an open end empty. `one_se_low` and `one_se_high` bound the lambdas whose
+    `best_grid_lambda` itself: `estimate` says `curve` or `grid`. `best_lambda_low` and `best_lambda_high` are its
+    95 % interval (`bracket.find_interval`), an open end empty. `one_se_low` and `one_se_high` bound the lambdas whose
     paired difference to `best_grid_lambda` is within one standard error. `grid_step` is the factor between
     `best_grid_lambda` and its nearest neighbour among the lambdas that no seed diverged with. `best_by_test_loss` and
     `best_by_validation_accuracy` are the best grid lambdas by those. `status` is the first that holds:
@@ -120,13 +119,12 @@ def find_best_lambdas(curves: list[Curve]) -> pd.DataFrame:
     Args:
         curves: of one study.
     """
-    rows = []
-    for _, group in groupby(sorted(curves, key=lambda curve: curve.setting), key=lambda curve: curve.setting):
-        pairs = [(curve, losses) for curve in group if (losses := Losses.of(curve))]
-        scatter = pool_scatter(losses.trained for _, losses in pairs)
-        rows += [_row(curve, losses, scatter) for curve, losses in pairs]
-    order = {id(curve): index for index, curve in enumerate(curves)}
-    rows.sort(key=lambda row: order[row.pop("of")])
+    found = [(curve, losses) for curve in curves if (losses := Losses.of(curve))]
+    scatter = {
+        setting: pool_scatter(losses.trained for curve, losses in found if curve.setting == setting)
+        for setting in {curve.setting for curve, _ in found}
+    }
+    rows = [_row(curve, losses, scatter[curve.setting]) for curve, losses in found]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -168,7 +166,6 @@ def _row(curve: Curve, losses: Losses, scatter: Scatter) -> dict[str, Any]:
     usable = np.isin(curve.lambdas, lambdas[losses.usable])
     test_loss, accuracy = (curve.scores[name][used][:, usable].mean(axis=0) for name in ("test_loss", SCORES[1]))
     return {
-        "of": id(curve),
         **curve.columns,
         "best_lambda": float(np.exp(losses.find_optima(whole)[0])) if known else np.nan,
         "best_lambda_low": low if low > 0 else np.nan,
@@ -190,9 +187,8 @@ def _row(curve: Curve, losses: Losses, scatter: Scatter) -> dict[str, Any]:
 def _find_status(losses: Losses, scatter: Scatter, bounded: bool) -> str:
     x, trained = losses.trained
     place = int(trained.mean(axis=0).argmin())
-    if (
-        losses.at_zero is not None and np.isfinite(losses.at_zero).all()
-    ):  # any finite loss is a gain over a divergence
+    # Where training diverges without the penalty, any finite loss is a gain.
+    if losses.at_zero is not None and np.isfinite(losses.at_zero).all():
         shown, upper = _test_gain(losses.at_zero, trained, scatter)
         if upper < SMALL * losses.at_zero.mean():
             return "no_benefit"

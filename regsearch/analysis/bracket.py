@@ -17,6 +17,8 @@ Floats = NDArray[np.float64]
 CONFIDENCE = 0.95
 NEAR = np.log(10) + 1e-6
 """In ln λ: pairs of lambdas no farther apart tell how paired differences scatter."""
+NO_SPREAD = 1e-6
+"""Of ln σ², as good as none: it would be worth millions of degrees of freedom."""
 FARTHEST = 0.6
 """Of the way from the last point ruled out to the next, at most so much is ruled out too: beside a cliff the tests
 tell that the next is better, but not where between the two the cliff begins."""
@@ -40,7 +42,7 @@ class Scatter:
         if np.isinf(self.freedom):
             return np.full_like(variances, self.variance), np.inf
         total = self.freedom + freedom
-        return (self.freedom * self.variance + freedom * variances) / max(total, 1e-300), total
+        return (self.freedom * self.variance + freedom * variances) / max(total, 1.0), total
 
 
 def pool_scatter(curves: Iterable[tuple[Floats, Floats]]) -> Scatter:
@@ -65,9 +67,9 @@ def pool_scatter(curves: Iterable[tuple[Floats, Floats]]) -> Scatter:
     if len(found) < 2:
         return Scatter(0.0, 0.0)
     spread = found.var(ddof=1) - noise
-    if spread <= 0:
+    if spread <= NO_SPREAD:
         return Scatter(float(np.exp(found.mean())), np.inf)
-    # ψ′ falls from ∞ to 0, so that the half has one value; beyond these ends it is as good as 0 or ∞.
+    # ψ′ falls from ∞ to 0, so that the half has one value; these ends hold every spread from there on.
     half = optimize.brentq(lambda log: special.polygamma(1, np.exp(log)) - spread, -20.0, 20.0)
     d0 = 2 * float(np.exp(half))
     return Scatter(float(np.exp(found.mean() + special.digamma(d0 / 2) - np.log(d0 / 2))), d0)
@@ -89,7 +91,7 @@ class Comparison:
 
     @property
     def statistics(self) -> Floats:
-        """T of each difference; 0 where nothing is known, ∞ where a difference has no scatter at all."""
+        """The t of each difference; 0 where nothing is known, ∞ where a difference has no scatter at all."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.nan_to_num(self.differences / self.errors, nan=0.0, posinf=np.inf, neginf=-np.inf)
 

@@ -36,7 +36,7 @@ def find_minima(x: Floats, curves: Floats, collapsed: NDArray[np.bool_]) -> Floa
 
 
 def is_rough(x: Floats, curve: Floats, collapsed: NDArray[np.bool_]) -> bool:
-    """Whether the minimum of a curve, (lambdas,), is the lowest point of its grid, and no parabola tells more."""
+    """Whether the minimum of a curve, (lambdas,), is the lowest point of its grid, and no fit tells more."""
     return _find_near(x, int(curve.argmin()), collapsed) is None
 
 

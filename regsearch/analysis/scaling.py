@@ -24,7 +24,7 @@ FACTOR = 2.0
 BENT = 0.01
 """The level at which a curve is told from a straight line."""
 READ_OFF = 0.5
-"""The share of a grid's step by which the lowest point of a parabola is off at most, beside a curve that is none."""
+"""The share of a grid's step by which the lowest point of a fitted curve is off at most."""
 
 
 def fit_scaling(best: pd.DataFrame, resampled: Floats, stability: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -109,7 +109,7 @@ def find_shared(line: Line, term: int, best: pd.DataFrame, resampled: Floats) ->
 
     A grid of lambdas hides what lies between its points: where the optima lie on few of them, they scatter less than
     they are off. A best lambda that is a grid point is off by up to half a step, step²/12 on average over all places;
-    one read off a parabola by less.
+    one read off a fitted curve by less.
     """
     weights = line.weigh(term)
     seeds = int(best["seeds"].min())

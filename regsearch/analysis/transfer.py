@@ -73,7 +73,7 @@ class _Scores:
     of: Floats
 
     def choose(self, halves: Floats) -> Floats:
-        """Ln λ* by the mean validation losses of some seeds, (halves,), from the seeds' weights (halves, seeds)."""
+        """The ln λ* by mean validation losses of some seeds, (halves,), from the seeds' weights (halves, seeds)."""
         return self.losses.find_optima(halves)
 
     def score(self, moved: Floats) -> Floats:

@@ -165,11 +165,9 @@ def _tell_what_decides(row: dict[Any, Any], smallest: int, widest: int) -> str:
         return f"about {networks} widths over the same range would decide"
     if reach > row["tolerance"] and np.isfinite(reach):
         return f"about {(reach / row['tolerance']) ** 2:.1f} times the seeds would decide"
-    return (
-        "the exponent lies between the claims, and more seeds tell on which side"
-        if networks
-        else ("the best lambdas scatter too much for any number of widths in that range: widen it")
-    )
+    if networks is None:
+        return "the best lambdas scatter too much for any number of widths in that range: widen it"
+    return "the interval reaches over the edge of what would decide, and more seeds tell on which side it lies"
 
 
 def _cost(transfer: pd.DataFrame, best: pd.DataFrame) -> Iterator[str]:
