@@ -1,6 +1,6 @@
 """How right the analyses are on made-up curves and studies whose answer is known.
 
-python tests/calibration.py [--networks 500] [--studies 60] [--out FOLDER]
+python tests/calibration.py [--networks 500] [--studies 500] [--out FOLDER]
 
 Writes three tables:
 
@@ -12,6 +12,8 @@ made_up_gains.csv: how often a gain over lambda 0 is claimed, on curves without 
 """
 
 import argparse
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from itertools import cycle, islice, product
 from pathlib import Path
 
@@ -143,33 +145,34 @@ def main():
     """Writes the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", type=int, default=500, help="of each cell")
-    parser.add_argument("--studies", type=int, default=60, help="of each cell")
+    parser.add_argument("--studies", type=int, default=500, help="of each cell")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     networks, studies = arguments.networks, arguments.studies
+    whole, early = {"count": studies}, {"count": studies, "whole": False}
     tables = {
-        "networks": [judge_networks(*cell, networks) for cell in product(FAMILIES, SEEDS, PER_DECADE)],
-        "gains": [judge_gains(*cell, networks) for cell in product((0.0, 1.0), SEEDS, PER_DECADE)],
+        "networks": [partial(judge_networks, *cell, count=networks) for cell in product(FAMILIES, SEEDS, PER_DECADE)],
+        "gains": [partial(judge_gains, *cell, count=networks) for cell in product((0.0, 1.0), SEEDS, PER_DECADE)],
         "studies": [
-            judge_studies(*cell, studies)
-            for cell in [
-                *product(["penalised_weights"], WIDTHS, SLOPES, EXPONENTS, PER_DECADE),
-                *product(["train_size"], WIDTHS, SLOPES, [-1.0], [4]),
-            ]
-        ]
-        + [
             *(
-                judge_studies("penalised_weights", *cell, studies, whole=False)
-                for cell in product(WIDTHS, (0.0,), (-1.0,), (4,))
+                partial(judge_studies, "penalised_weights", *cell, **whole)
+                for cell in product(WIDTHS, SLOPES, EXPONENTS, PER_DECADE)
             ),
-            judge_studies("penalised_weights", 8, 0.0, 0.0, 4, studies, bend=np.log10(3)),
+            *(partial(judge_studies, "train_size", *cell, -1.0, 4, **whole) for cell in product(WIDTHS, SLOPES)),
+            *(partial(judge_studies, "penalised_weights", widths, 0.0, -1.0, 4, **early) for widths in WIDTHS),
+            partial(judge_studies, "penalised_weights", 8, 0.0, 0.0, 4, bend=np.log10(3), **whole),
         ],
     }
-    for name, rows in tables.items():
-        table = pd.DataFrame(rows)
-        print(table.to_string(index=False, float_format="%.3f"))
-        if arguments.out:
-            table.to_csv(arguments.out / f"made_up_{name}.csv", index=False, float_format="%.4g")
+    with ProcessPoolExecutor() as pool:
+        for name, cells in tables.items():
+            table = pd.DataFrame(pool.map(_call, cells))
+            print(table.to_string(index=False, float_format="%.3f"), flush=True)
+            if arguments.out:
+                table.to_csv(arguments.out / f"made_up_{name}.csv", index=False, float_format="%.4g")
+
+
+def _call(cell):
+    return cell()
 
 
 if __name__ == "__main__":
