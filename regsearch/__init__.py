@@ -206,6 +206,7 @@ def run(
     workers: _Workers = "auto",
     engine: Literal["population", "reference"] = "population",
     device: Literal["auto", "cpu", "gpu"] = "auto",
+    backend: Literal["tensorflow", "jax"] = "tensorflow",
     fresh: bool = False,
     xlsx: bool = False,
 ) -> Results:
@@ -219,8 +220,9 @@ def run(
     settings are its defaults, and the environment names one computing thread a process.)
 
     With `workers=0` this process itself trains, and stays changed: Keras's float type, epsilon, image format and
-    limits of epochs and steps; TensorFlow's threads, devices and logger; and in the environment `KERAS_BACKEND`,
-    `XLA_FLAGS`, `TF_CPP_MIN_LOG_LEVEL` and `TF_FORCE_GPU_ALLOW_GROWTH`.
+    limits of epochs and steps; the backend's threads and devices, TensorFlow's logger; and in the environment
+    `KERAS_BACKEND`, `XLA_FLAGS`, `TF_CPP_MIN_LOG_LEVEL` and `TF_FORCE_GPU_ALLOW_GROWTH`, or `NPROC` and
+    `JAX_PLATFORMS`.
 
     Args:
         spec: what is asked, or the file that says so.
@@ -228,6 +230,7 @@ def run(
         workers: processes of their own that train, at most 1024; `auto` for one a core or GPU, 0 for this process.
         engine: `population` for many networks at once, `reference` for one at a time by plain Keras.
         device: what to train on; `auto` for a GPU where there is one.
+        backend: what computes; `jax` needs `regsearch[jax]`.
         fresh: moves earlier results aside first.
         xlsx: writes a workbook of the tables too.
 
@@ -241,7 +244,7 @@ def run(
     """
     from regsearch import study
 
-    spec, settings = _read_spec(spec), _make_settings(workers, engine, device)
+    spec, settings = _read_spec(spec), _make_settings(workers, engine, device, backend)
     outcome = study.run(spec, Path(folder or spec.folder), settings, fresh=fresh, xlsx=xlsx)
     if outcome.failed:
         logging.getLogger(__name__).warning("%s", outcome.describe_failures())
@@ -270,6 +273,7 @@ def plan(
     workers: _Workers = "auto",
     engine: Literal["population", "reference"] = "population",
     device: Literal["auto", "cpu", "gpu"] = "auto",
+    backend: Literal["tensorflow", "jax"] = "tensorflow",
 ) -> Plan:
     """What `run` with the same arguments would train, in what memory, and about how long it would take here.
 
@@ -283,7 +287,9 @@ def plan(
     from regsearch import runner
 
     spec, started = _read_spec(spec), time.perf_counter()
-    return runner.make_plan(spec, Path(folder or spec.folder), _make_settings(workers, engine, device), started)
+    return runner.make_plan(
+        spec, Path(folder or spec.folder), _make_settings(workers, engine, device, backend), started
+    )
 
 
 def _read_spec(spec: Spec | str | Path) -> Spec:
@@ -296,7 +302,7 @@ def _read_spec(spec: Spec | str | Path) -> Spec:
     return spec
 
 
-def _make_settings(workers: _Workers, engine: str, device: str) -> Settings:
+def _make_settings(workers: _Workers, engine: str, device: str, backend: str) -> Settings:
     from regsearch.runner import Settings
 
-    return Settings.of(workers, engine, device)
+    return Settings.of(workers, engine, device, backend)

@@ -31,7 +31,6 @@ class Outcome:
         failed: those that failed, with their reasons.
         tried_again: those that took more than one try.
         without_xla: those that trained without XLA, since it failed.
-        lowerings: by architecture, how each of its convolutions was computed.
     """
 
     failures: Path
@@ -42,7 +41,6 @@ class Outcome:
     failed: dict[str, str] = field(default_factory=dict)
     tried_again: list[str] = field(default_factory=list)
     without_xla: list[str] = field(default_factory=list)
-    lowerings: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, records: list[Record]) -> None:
         """Takes in what one population gave."""
@@ -50,7 +48,6 @@ class Outcome:
         self.failed |= {record.trial.trial: record.error for record in records if record.error}
         self.tried_again += [record.trial.trial for record in records if record.attempt > 1]
         self.without_xla += [record.trial.trial for record in records if not record.compiled]
-        self.lowerings |= {record.trial.architecture: record.lowerings for record in records if record.lowerings}
 
     def describe_failures(self) -> str:
         """Which networks failed, in words."""
@@ -58,7 +55,7 @@ class Outcome:
 
     def facts(self) -> dict[str, Any]:
         """What `study.json` says of the run."""
-        return {name: getattr(self, name) for name in ("trained", "tried_again", "without_xla", "lowerings")}
+        return {name: getattr(self, name) for name in ("trained", "tried_again", "without_xla")}
 
 
 def run(
@@ -98,11 +95,14 @@ def run(
         _warn_of_untrained_classes(images, spec)
         if fresh:
             ledger.move_aside(folder)
-        with ledger.open_study(folder, spec, facts, settings.engine, settings.part, settings.save_seconds) as known:
+        asked = settings.engine, settings.part, settings.save_seconds, settings.backend
+        with ledger.open_study(folder, spec, facts, *asked) as known:
             outcome, cells, search = Outcome(known.failures), list[Cell](), runner.GridSearch()
             planner = runner.Planner(spec, sizes, settings, site.device, facts.content, known.checkpoints)
             with runner.Crew(site, signals) as crew:
-                for added in grid.make_rounds(spec, settings.engine, facts.content, known.read_trials):
+                for added in grid.make_rounds(
+                    spec, settings.engine, facts.content, known.read_trials, settings.backend
+                ):
                     cells += added
                     jobs = planner.plan(added)
                     missing = runner.select_missing(jobs, known.finished)

@@ -6,11 +6,12 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
-from conftest import parsed
+from conftest import BACKEND, parsed
+from keras import ops
 
 from regsearch import data, engine, grid
 from regsearch.engine import Job
+from regsearch.engine.backend import door
 from regsearch.engine.plain import build, list_kernels
 from regsearch.ledger import Epoch
 from regsearch.randomness import draw_batches
@@ -47,20 +48,21 @@ def study_of(spec):
     (population,) = grid.make_populations(grid.make_cells(spec, "population", facts.content), 99)
     ((architecture, size),) = grid.measure(spec, facts).items()
     split = data.split(data.load(spec), spec.dataset, population.first.train_size, 0, architecture.width)
-    return Study(spec, Job(population, size, len(population.cells), "population", "CPU"), split)
+    job = Job(population, size, len(population.cells), "population", "CPU", size.sub_batch("CPU"), backend=BACKEND)
+    return Study(spec, job, split)
 
 
 def populate(study, cells=None, **changes):
     """The records of a study's population, or of some of its cells, trained together."""
     job = dataclasses.replace(study.job, population=grid.Population(tuple(cells or study.cells)), **changes)
-    return engine.train(job, study.split, study.spec.training)
+    return engine.train(job, [study.split], study.spec.training)
 
 
 def fit(study, *members):
     """The records of some members by the reference engine, `model.fit` for each alone."""
     cells = tuple(study.cells[member] for member in members)
     job = dataclasses.replace(study.job, population=grid.Population(cells), engine="reference")
-    return engine.train(job, study.split, study.spec.training)
+    return engine.train(job, [study.split], study.spec.training)
 
 
 def step_eagerly(study, member):
@@ -69,7 +71,7 @@ def step_eagerly(study, member):
     l1, l2, decay = cell.coefficients(study.job.size.penalised)
     assert decay == 0
     model = build(cell.architecture, study.split.train[0].shape[1:], study.split.outputs, cell.seed, l1, l2)
-    kernels = [kernel.value for kernel in list_kernels(model, cell.architecture.penalised)]
+    kernels = list_kernels(model, cell.architecture.penalised)
     settings = dict(training.optimizer) | {"learning_rate": cell.learning_rate}
     optimizer = getattr(keras.optimizers, training.optimizer.kind)(**settings)
 
@@ -77,10 +79,10 @@ def step_eagerly(study, member):
         x, y = rows_of
         logits = model(x, training=False)
         losses = keras.losses.sparse_categorical_crossentropy(y, logits, from_logits=True)
-        return float(tf.reduce_mean(losses)), float(np.mean(np.argmax(logits, axis=1) == y))
+        return float(ops.mean(losses)), float(np.mean(np.argmax(ops.convert_to_numpy(logits), axis=1) == y))
 
     def record(number, train_loss=None, gradient_norm=None):
-        weights = np.concatenate([kernel.numpy().ravel() for kernel in kernels]).astype(float)
+        weights = np.concatenate([ops.convert_to_numpy(kernel).ravel() for kernel in kernels]).astype(float)
         penalty = float(sum(model.losses))
         scores = score(study.split.validation)
         return Epoch(
@@ -91,13 +93,20 @@ def step_eagerly(study, member):
     for number in range(1, training.epochs + 1):
         (rows,) = draw_batches(cell.seed, number, cell.train_size, training.batch_size)
         x, y = (values[rows] for values in study.split.train)
-        with tf.GradientTape() as tape:
-            losses = keras.losses.sparse_categorical_crossentropy(y, model(x, training=True), from_logits=True)
-            data_loss = tf.reduce_mean(losses)
-            total = data_loss + sum(model.losses)
-        gradients = tape.gradient(total, [weight.value for weight in model.trainable_variables])
+
+        def total(weights, x=x, y=y):
+            others = [ops.copy(variable.value) for variable in model.non_trainable_variables]
+            logits, moved, penalties = model.stateless_call(weights, others, x, training=True, return_losses=True)
+            data_loss = ops.mean(keras.losses.sparse_categorical_crossentropy(y, logits, from_logits=True))
+            return data_loss + sum(penalties), (data_loss, moved)
+
+        weights = [ops.copy(weight.value) for weight in model.trainable_variables]
+        _, (data_loss, moved), gradients = door().differentiate(total, weights)
         optimizer.apply(gradients, model.trainable_variables)
-        epochs.append(record(number, float(data_loss), float(tf.linalg.global_norm(gradients))))
+        for variable, value in zip(model.non_trainable_variables, moved, strict=True):
+            variable.assign(value)
+        norm = np.sqrt(sum(float(ops.sum(ops.square(gradient))) for gradient in gradients))
+        epochs.append(record(number, float(data_loss), float(norm)))
     return epochs, score(study.split.test)[0]
 
 

@@ -1,5 +1,6 @@
 """What the tests share: a small spec to vary, and TensorFlow set up as workers have it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,11 @@ import pytest
 from regsearch import spec
 from regsearch.engine import backend
 
-backend.start(threads=1)  # as workers do: another number of threads rounds otherwise
+BACKEND = os.environ.get("REGSEARCH_TEST_BACKEND", "tensorflow")
+"""What the tests of the engine compute with."""
+backend.start(
+    1, "CPU" if BACKEND == "jax" else None, BACKEND
+)  # as workers do: another number of threads rounds otherwise
 
 CONFIGS_FOLDER = Path(__file__).parents[1] / "configs"
 CONFIGS = sorted(CONFIGS_FOLDER.rglob("*.yaml"))

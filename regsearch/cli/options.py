@@ -63,11 +63,8 @@ _HOW = (
     click.option("--workers", type=WorkersType(), default="auto", show_default=True, metavar="TEXT", help=_PROCESSES),
     _choose("--engine", ["population", "reference"], "Many networks at once, or one at a time by plain Keras."),
     _choose("--device", ["auto", "cpu", "gpu"]),
-    _choose(
-        "--lowering",
-        ["auto", "patches", "shifts", "native"],
-        "How convolutions are computed; auto goes by shapes and device.",
-    ),
+    _choose("--backend", ["tensorflow", "jax"], "What computes; jax needs regsearch[jax]."),
+    click.option("--lowering", expose_value=False, hidden=True, deprecated="convolutions are computed one way"),
 )
 _SHARD = "Train the I-th of N parts of the grid, beside the others."
 _WHERE = (
@@ -77,7 +74,7 @@ _WHERE = (
     click.option("--tls-key", type=PATH, help="With --cluster: the private key of this command."),
     click.option("--shard", type=ShardType(), metavar="I/N", help=_SHARD),
 )
-_NAMES = ("workers", "engine", "device", "lowering", "cluster", "tls_ca", "tls_cert", "tls_key", "shard")
+_NAMES = ("workers", "engine", "device", "backend", "cluster", "tls_ca", "tls_cert", "tls_key", "shard")
 
 
 def settings_here(command: Callable[..., None]) -> Callable[..., None]:
@@ -121,16 +118,13 @@ def _check(chosen: dict[str, Any], fresh: bool) -> None:
         raise click.UsageError("--fresh would move away what other shards train: leave it out.")
 
 
-def _make_settings(
-    workers: str | int, device: str, lowering: str, cluster: str | None = None, **others: Any
-) -> "Settings":
+def _make_settings(workers: str | int, device: str, cluster: str | None = None, **others: Any) -> "Settings":
     from regsearch.runner import Cluster, Settings
 
     tls = [others.pop(name, None) for name in ("tls_ca", "tls_cert", "tls_key")]
     return Settings(
         workers=workers if isinstance(workers, int) else None,
         device="GPU" if workers == PER_GPU else None if device == "auto" else device.upper(),
-        lowering=None if lowering == "auto" else lowering,
         cluster=Cluster(cluster, *tls) if cluster else None,
         ours=True,
         **others,

@@ -1,13 +1,13 @@
-"""How networks train: one at a time as plain Keras, or in populations. TensorFlow is imported when first used."""
+"""How networks train: one at a time as plain Keras, or in populations. A backend is imported when first used."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from regsearch.data import Split
 from regsearch.engine.backend import count_cores, find_gpus, has_gpu, import_quietly, start
+from regsearch.engine.backend.xla_flags import check_xla_flags, list_xla_flags
 from regsearch.engine.job import Job
 from regsearch.engine.limits import count_allowed_bytes
-from regsearch.engine.xla_flags import check_xla_flags, list_xla_flags
 from regsearch.grid import Architecture
 from regsearch.ledger import Record
 from regsearch.spec import Training
@@ -22,13 +22,13 @@ __all__ = [
 
 
 def train(
-    job: Job, split: Split, training: Training, raise_if_stopped: Callable[[], None] = lambda: None
+    job: Job, splits: Sequence[Split], training: Training, raise_if_stopped: Callable[[], None] = lambda: None
 ) -> list[Record]:
     """Trains a population.
 
     Args:
         job: which networks, and how.
-        split: their data.
+        splits: the data of each of its groups.
         training: optimizer, batch size, epochs.
         raise_if_stopped: called often; what it raises ends the training.
 
@@ -38,17 +38,17 @@ def train(
     if job.engine == "reference":
         from regsearch.engine import reference
 
-        return reference.train(job, split, training, raise_if_stopped)
+        return reference.train(job, splits, training, raise_if_stopped)
     from regsearch.engine.population import training as population
 
-    return population.train(job, split, training, raise_if_stopped)
+    return population.train(job, splits, training, raise_if_stopped)
 
 
 def forget() -> None:
     """Lets go of every compiled network and its memory, as after running out of it."""
-    from regsearch.engine.population import training
+    from regsearch.engine.population import trainer
 
-    training.compiled.forget()
+    trainer.compiled.forget()
 
 
 def build(

@@ -13,13 +13,15 @@ class Job:
     Attributes:
         population: which networks; they share everything but penalty and lambda.
         size: of its architecture.
-        members: how many networks to compile for; the population may be smaller, and is filled up with networks
-            that are trained and forgotten, so that its numbers are those of a full one.
+        members: how many networks of a group to compile for; the population may be smaller, and is filled up with
+            networks that are trained and forgotten, so that its numbers are those of a full one.
         engine: `population` or `reference`.
         device: `CPU` or `GPU`.
+        sub_batch: images of a batch that are computed at a time; None takes it whole.
+        groups: how many groups to compile for.
+        backend: what computes, `tensorflow` or `jax`.
         content: what the dataset must hold where it trains; see `data.Facts`. Empty holds it to nothing.
-        lowering: forces how convolutions are computed.
-        compiled: whether XLA compiles it; otherwise TensorFlow runs it as it is, with other rounding.
+        compiled: whether XLA compiles it; otherwise the backend runs it as it is, with other rounding.
         checkpoints: where the state of populations in training is kept; None keeps none. The reference engine
             keeps none either: a kill costs it one network.
         attempt: 2 for a second try, and so on.
@@ -30,8 +32,10 @@ class Job:
     members: int
     engine: str
     device: str
+    sub_batch: int | None = None
+    groups: int = 1
+    backend: str = "tensorflow"
     content: str = ""
-    lowering: str | None = None
     compiled: bool = True
     checkpoints: Checkpoints | None = None
     attempt: int = 1
@@ -44,7 +48,7 @@ class Job:
     @property
     def work(self) -> int:
         """What orders jobs, the longest first."""
-        return self.size.work * self.members * self.population.first.train_size
+        return self.size.work * self.members * self.groups * self.population.first.train_size
 
     def checkpoint(self) -> Checkpoint | None:
         """Where a population's state between epochs is kept; one that another kind of job made is not continued."""
@@ -55,6 +59,8 @@ class Job:
             engine=self.engine,
             device=self.device,
             members=self.members,
-            lowering=self.lowering,
+            groups=self.groups,
+            sub_batch=self.sub_batch,
+            backend=self.backend,
             compiled=self.compiled,
         )

@@ -1,13 +1,17 @@
 """An architecture as a plain Keras model at its width, and its weight counts as Keras states them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from math import prod
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 from regsearch.engine.dropout import Dropout, SpatialDropout2D
+from regsearch.engine.starts import draw_layer_start
 from regsearch.grid import Architecture
 from regsearch.ledger import Counts
-from regsearch.randomness import DROPOUT, START, draw_layer_seed
+from regsearch.randomness import DROPOUT, draw_layer_seed
 from regsearch.spec import LAYERS, LayerBase, Penalised, Residual
 
 _OURS = {"Dropout": Dropout, "SpatialDropout2D": SpatialDropout2D}
@@ -49,7 +53,7 @@ def build(
     def make(settings: LayerBase, place: Place) -> keras.layers.Layer:
         arguments = settings.arguments(architecture.width, outputs)
         for number, name in enumerate(settings.kernels.values()):
-            initializer = make_initializer(arguments[f"{name}_initializer"], seed, place, number)
+            initializer = _make_initializer(arguments[f"{name}_initializer"], seed, place, number)
             arguments[f"{name}_initializer"] = initializer
         for kernel in settings.penalised(architecture.penalised):
             arguments[f"{settings.kernels[kernel]}_regularizer"] = make_regularizer(l1, l2)
@@ -66,10 +70,9 @@ def name_layer(settings: LayerBase, place: Place) -> str:
     return f"{'.'.join(map(str, place))}_{settings.kind}"
 
 
-def make_initializer(name: str, seed: int, place: Place, kernel: int = 0) -> keras.initializers.Initializer:
-    """Keras's initializer of a name, drawing the start that follows from the seed, the layer and the kernel in it."""
-    start = draw_layer_seed(seed, START, *place, *((kernel,) if kernel else ()))
-    return keras.initializers.get({"class_name": name, "config": {"seed": start}})
+def _make_initializer(name: str, seed: int, place: Place, kernel: int) -> Callable[..., NDArray[np.float32]]:
+    """What gives a kernel the start that follows from the seed, the layer and the kernel in it."""
+    return lambda shape, dtype=None: draw_layer_start(name, tuple(shape), seed, place, kernel)  # noqa: ARG005 - Keras's
 
 
 def make_regularizer(l1: float, l2: float) -> keras.regularizers.Regularizer | None:
@@ -90,7 +93,7 @@ def list_kernels(model: keras.Sequential, penalised: Penalised = "all") -> list[
 def count_weights(model: keras.Sequential, penalised: Penalised = "all") -> Counts:
     """The model's trainable and penalised weights."""
     groups = model.trainable_variables, list_kernels(model, penalised)
-    return Counts(*(sum(int(weights.value.shape.num_elements()) for weights in group) for group in groups))
+    return Counts(*(sum(prod(weights.shape) for weights in group) for group in groups))
 
 
 def _make_residual(inside: keras.Sequential, name: str) -> keras.Model:

@@ -2,14 +2,15 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
-import tensorflow as tf
+from keras import ops
 from numpy.typing import NDArray
 
 from regsearch.data import Arrays, Loss, Split
+from regsearch.engine.backend import door
 from regsearch.engine.job import Job
 from regsearch.engine.plain import build, count_weights, list_kernels
 from regsearch.grid import Cell, cost_architecture
@@ -21,21 +22,22 @@ EVALUATED_AT_ONCE = 1024
 
 
 def train(
-    job: Job, split: Split, training: Training, raise_if_stopped: Callable[[], None] = lambda: None
+    job: Job, splits: Sequence[Split], training: Training, raise_if_stopped: Callable[[], None] = lambda: None
 ) -> list[Record]:
     """Trains each network of a population in turn.
 
     Args:
         job: which networks.
-        split: their data.
+        splits: the data of each group of the population.
         training: optimizer, batch size, epochs.
         raise_if_stopped: called after each step; what it raises ends the training.
 
     Returns:
         One record a member, in order.
     """
-    tf.config.experimental.enable_op_determinism()
-    return [_train(cell, split, training, raise_if_stopped) for cell in job.population.cells]
+    door().make_deterministic()
+    groups = zip(job.population.groups, splits, strict=True)
+    return [_train(cell, split, training, raise_if_stopped) for group, split in groups for cell in group]
 
 
 def _train(cell: Cell, split: Split, training: Training, raise_if_stopped: Callable[[], None]) -> Record:
@@ -106,24 +108,24 @@ def _make_optimizer(settings: OptimizerBase, rate: Any, decay: float) -> keras.o
         """Keeps the largest norm of the total gradient since it was last set to 0."""
 
         def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
-            self.largest_norm.assign(keras.ops.maximum(self.largest_norm, tf.linalg.global_norm(grads)))
+            self.largest_norm.assign(keras.ops.maximum(self.largest_norm, _find_norm(grads)))
             return super().apply(grads, trainable_variables)
 
     optimizer = Recording(**{**dict(settings), "learning_rate": rate, "weight_decay": decay})
-    optimizer.largest_norm = keras.Variable(0.0, trainable=False, name="largest_norm")
+    optimizer.largest_norm = optimizer.add_variable((), name="largest_norm")
     return optimizer
 
 
-def _make_stream(data: Arrays, cell: Cell, training: Training) -> tf.data.Dataset:
+def _find_norm(gradients: Sequence[Any]) -> Any:
+    """The norm of all gradients together."""
+    return ops.sqrt(sum(ops.sum(ops.square(gradient)) for gradient in gradients))
+
+
+def _make_stream(data: Arrays, cell: Cell, training: Training) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
     """The batches of every epoch, in order."""
-    x, y = tf.constant(data[0]), tf.constant(data[1])
-
-    def draw() -> Iterator[NDArray[Any]]:
-        for epoch in range(1, training.epochs + 1):
-            yield from draw_batches(cell.seed, epoch, cell.train_size, training.batch_size, training.steps_per_epoch)
-
-    order = tf.data.Dataset.from_generator(draw, output_signature=tf.TensorSpec(training.batch_size, tf.int32))
-    return order.map(lambda rows: (tf.gather(x, rows), tf.gather(y, rows)))
+    for epoch in range(1, training.epochs + 1):
+        for rows in draw_batches(cell.seed, epoch, cell.train_size, training.batch_size, training.steps_per_epoch):
+            yield data[0][rows], data[1][rows]
 
 
 def _score(model: keras.Sequential, data: Arrays) -> tuple[float, float | None]:
@@ -168,12 +170,12 @@ class _Recorder(keras.callbacks.Callback):
             trial=self.trial,
             epoch=self.epoch,
             train_loss=logs.get("data_loss"),
-            penalty_value=float(sum(self.model.losses, start=tf.constant(0.0))),
+            penalty_value=sum(map(float, self.model.losses)),
             validation_loss=logs["val_data_loss"],
             validation_accuracy=logs.get("val_accuracy"),
             gradient_norm=gradient_norm,
-            sum_abs_weights=float(sum(tf.reduce_sum(tf.abs(kernel.value)) for kernel in self.kernels)),
-            sum_squared_weights=float(sum(tf.reduce_sum(tf.square(kernel.value)) for kernel in self.kernels)),
+            sum_abs_weights=sum(float(ops.sum(ops.abs(kernel))) for kernel in self.kernels),
+            sum_squared_weights=sum(float(ops.sum(ops.square(kernel))) for kernel in self.kernels),
         )
         if epoch.finite():
             self.epochs.append(epoch)

@@ -9,6 +9,8 @@ from typing import Any
 
 from regsearch.spec import NONE, Coefficients, Count, LayerBase, Penalised, PenaltyBase, Spec
 
+TENSORFLOW = "tensorflow"
+"""The backend that goes without saying."""
 WIDTHS = "at every width"
 """In place of an architecture's name, where the layers follow the width; no name can be this."""
 
@@ -47,6 +49,7 @@ class Cell:
     train_size: int
     seed: int
     engine: str
+    backend: str = TENSORFLOW
 
     @property
     def penalty_name(self) -> str:
@@ -61,9 +64,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Population:
-    """Cells that share network, learning rate, training-set size and seed, so that they can train together."""
+    """Cells that share a network and its number of steps, so that they can train together."""
 
     cells: tuple[Cell, ...]
+
+    @property
+    def groups(self) -> list[tuple[Cell, ...]]:
+        """Those that share seed and training-set size as well, and so their images, in order."""
+        return [tuple(group) for _, group in groupby(self.cells, lambda cell: (cell.seed, cell.train_size))]
 
     @property
     def first(self) -> Cell:
@@ -85,22 +93,27 @@ Strength = tuple[PenaltyBase | None, float]
 """A penalty and its lambda; no penalty goes with lambda 0."""
 
 
-def make_cells(spec: Spec, engine: str, content: str) -> list[Cell]:
+def make_cells(spec: Spec, engine: str, content: str, backend: str = TENSORFLOW) -> list[Cell]:
     """Every cell of the spec's grid, in the order it is trained, each once.
 
     Args:
         spec: what is asked.
         engine: the engine that trains it; part of what determines a network's numbers.
         content: the dataset's content, as `data.describe` states it.
+        backend: what computes; part of it too, where it is not TensorFlow.
     """
     lambdas = spec.grid.lambda_values()
     strengths: list[Strength] = [(None, 0.0)] if 0.0 in lambdas else []
     strengths += [(penalty, lam) for penalty in spec.grid.penalties for lam in lambdas if lam > 0]
-    return make_cells_at(spec, engine, content, lambda *_: strengths)
+    return make_cells_at(spec, engine, content, lambda *_: strengths, backend)
 
 
 def make_cells_at(
-    spec: Spec, engine: str, content: str, strengths: Callable[[str, float, int], Sequence[Strength]]
+    spec: Spec,
+    engine: str,
+    content: str,
+    strengths: Callable[[str, float, int], Sequence[Strength]],
+    backend: str = TENSORFLOW,
 ) -> list[Cell]:
     """The cells of each architecture, learning rate and training-set size with penalties and lambdas of its own.
 
@@ -109,9 +122,11 @@ def make_cells_at(
         engine: see `make_cells`.
         content: see `make_cells`.
         strengths: penalties and lambdas by architecture's name, learning rate and training-set size.
+        backend: see `make_cells`.
     """
     cells = []
-    shared = {"engine": engine, **_identify_data(spec, content), **_identify_training(spec)}
+    computed = {} if backend == TENSORFLOW else {"backend": backend}
+    shared = {"engine": engine, **computed, **_identify_data(spec, content), **_identify_training(spec)}
     for architecture in make_architectures(spec):
         layers = [_identify_layer(layer, architecture.width) for layer in architecture.layers]
         # Planted data follow the width, also where no layer does.
@@ -130,27 +145,40 @@ def make_cells_at(
             for seed in spec.grid.seed_values():
                 ending = f"{seed}{before_size}{size}{end}"
                 cells += [
-                    Cell(_hash(start + ending), architecture, penalty, lam, rate, size, seed, engine)
+                    Cell(_hash(start + ending), architecture, penalty, lam, rate, size, seed, engine, backend)
                     for (penalty, lam), start in zip(chosen, begun, strict=True)
                 ]
     return cells
 
 
 def make_populations(cells: Iterable[Cell], members: int) -> list[Population]:
-    """Splits cells into populations of at most `members`, even in size, by the cells' order alone.
+    """Splits cells into populations of at most `members`, even in size, by the cells alone.
+
+    Those of one seed and training-set size, whatever their rate, train together, since they see the same images;
+    where these are too few, several seeds.
 
     Args:
         cells: the whole grid, never what is left of it, so that a resumed study trains the same populations.
         members: how many networks train together at most.
     """
     populations = []
-    for _, group in groupby(
-        cells, lambda cell: (cell.architecture.name, cell.learning_rate, cell.train_size, cell.seed)
-    ):
-        together = tuple(group)
-        even = -(-len(together) // -(-len(together) // members))
-        populations += [Population(together[start : start + even]) for start in range(0, len(together), even)]
+    for _, alike in _group(cells, lambda cell: (cell.architecture.name, cell.train_size)):
+        groups = [group for _, group in _group(alike, lambda cell: cell.seed)]
+        together = max(1, min(len(groups), members // max(map(len, groups))))
+        together = -(-len(groups) // -(-len(groups) // together))
+        for first in range(0, len(groups), together):
+            joined = tuple(cell for group in groups[first : first + together] for cell in group)
+            even = len(joined) if together > 1 else -(-len(joined) // -(-len(joined) // members))
+            populations += [Population(joined[start : start + even]) for start in range(0, len(joined), even)]
     return populations
+
+
+def _group(cells: Iterable[Cell], key: Callable[[Cell], Any]) -> list[tuple[Any, list[Cell]]]:
+    """Cells that share a key, in the order in which it first appears."""
+    groups: dict[Any, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(key(cell), []).append(cell)
+    return list(groups.items())
 
 
 def identify(spec: Spec, content: str) -> dict[str, Any]:

@@ -12,13 +12,12 @@ from regsearch.spec import Spec, Training
 CACHE = 4 * 2**20
 """Bytes of patches that may train together on a CPU: about what the caches of one core serve well."""
 MOST_ON_CPU, MOST_ON_GPU = 32, 256
+SUB_BATCH = 32
+"""Images of a batch that train at a time on a CPU, at most."""
 SCORED_AT_ONCE = 64
 """Images scored together: few enough to stay in the cache."""
 KEPT_COMPILED = 2
 """Networks that a worker keeps compiled: the one it trains and the one before."""
-LOWERINGS = ("patches", "shifts", "native")
-NATIVE_ABOVE = 512 * 2**20
-"""Bytes of patches above which memory matters more than speed."""
 MOST_WEIGHTS = 10**9
 _FLOAT = 4
 
@@ -31,36 +30,37 @@ class Size:
         weights: trainable weights.
         penalised: weights in the kernels that the penalty is over.
         work: multiplications and additions to score one image.
-        largest_patches: bytes of the windows of its largest convolution, for a batch.
-        memory: bytes that one member needs to train: weights, gradients, the optimizer's state, activations.
+        batch_size: images a step.
+        sees_batch: whether a layer needs them all at once.
+        patches: bytes of the windows of its largest convolution, for an image.
+        image: bytes that an image takes in a member: what comes out of each layer, and the windows.
+        state: bytes of a member's weights, gradients and optimizer.
     """
 
     weights: int
     penalised: int
     work: int
-    largest_patches: int
-    memory: int
+    batch_size: int = 1
+    sees_batch: bool = False
+    patches: int = 0
+    image: int = 0
+    state: int = 0
 
     def members(self, device: str, memory_gib: float) -> int:
         """How many train together at most, by shapes, kind of device and memory alone."""
-        most = MOST_ON_GPU if device == "GPU" else min(MOST_ON_CPU, CACHE // max(1, self.largest_patches))
-        return max(1, min(most, int(memory_gib * 2**30 / self.memory)))
+        together = max(1, self.patches) * self.sub_batch(device)
+        most = MOST_ON_GPU if device == "GPU" else min(MOST_ON_CPU, CACHE // together)
+        return max(1, min(most, int(memory_gib * 2**30 / self.memory(device))))
 
-    def lowering(self, kernel_size: tuple[int, int], device: str) -> str:
-        """How a convolution of this network is computed, by shapes and kind of device alone.
+    def sub_batch(self, device: str) -> int:
+        """How many images of a batch are computed at a time, by shapes and kind of device alone."""
+        if device == "GPU" or self.sees_batch:
+            return self.batch_size
+        return min(self.batch_size, SUB_BATCH, max(1, CACHE // max(1, self.patches)))
 
-        Drawn from `tests/benchmarks/convolutions.py` and `large_images.py`: on a CPU, patches and one product
-        beat TensorFlow's own convolution several times over on small images. On large ones its own is up to
-        twice as fast by itself, but it does not go through XLA, and the whole network then takes half as
-        long again; it is left for networks whose patches would not fit.
-
-        Args:
-            kernel_size: (height, width); with (1, 1) the input is its own patches.
-            device: `CPU` or `GPU`.
-        """
-        if device == "CPU" and self.largest_patches > NATIVE_ABOVE:
-            return "native"
-        return "shifts" if kernel_size == (1, 1) else "patches"
+    def memory(self, device: str) -> int:
+        """Bytes that one member needs to train; activations are held once more as gradients."""
+        return self.state + max(2 * self.sub_batch(device), SCORED_AT_ONCE) * self.image
 
 
 def measure(spec: Spec, facts: Facts) -> dict[Architecture, Size]:
@@ -102,10 +102,10 @@ def cost_architecture(architecture: Architecture, image: tuple[int, int, int], o
 
 
 def _size(cost: Cost, training: Training) -> Size:
-    # Activations and patches are held once for the backward pass and once more as gradients; the weights'
-    # copies are themselves, their gradients, two of the optimizer's, one in passing, and those that count
-    # where a network may stop early.
+    # The weights' copies are themselves, their gradients, two of the optimizer's, one in passing, and those that
+    # count where a network may stop early.
     copies = 5 if training.early_stopping is None else 6
-    kept = max(2 * training.batch_size, SCORED_AT_ONCE) * (cost.activations + cost.patches)
-    largest = cost.largest * training.batch_size * _FLOAT
-    return Size(cost.weights, cost.penalised, cost.work, largest, _FLOAT * (copies * cost.weights + kept))
+    return Size(
+        cost.weights, cost.penalised, cost.work, training.batch_size, cost.sees_batch, cost.largest * _FLOAT,
+        (cost.activations + cost.patches) * _FLOAT, copies * cost.weights * _FLOAT,
+    )  # fmt: skip

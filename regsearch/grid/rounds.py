@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from regsearch.grid.cells import Cell, Strength, make_cells, make_cells_at
+from regsearch.grid.cells import TENSORFLOW, Cell, Strength, make_cells, make_cells_at
 from regsearch.spec import SMALLEST_LAMBDA, LambdaRange, Spec
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ Growth = dict[CurveKey, list[float]]
 
 
 def make_rounds(
-    spec: Spec, engine: str, content: str, read_trials: "Callable[[], pd.DataFrame]"
+    spec: Spec, engine: str, content: str, read_trials: "Callable[[], pd.DataFrame]", backend: str = TENSORFLOW
 ) -> Iterator[list[Cell]]:
     """The cells of each round; the next round follows once all of those before have finished.
 
@@ -69,14 +69,15 @@ def make_rounds(
         engine: the engine that trains it.
         content: the dataset's content, as `data.describe` states it.
         read_trials: reads the ledger's table as it is now.
+        backend: what computes.
     """
-    cells = make_cells(spec, engine, content)
+    cells = make_cells(spec, engine, content, backend)
 
     def grow(find_growth: Callable[[Spec, Optima], Growth]) -> list[Cell]:
         trials = select_present(read_trials(), cells)
         if (trials["status"] != "failed").sum() < len(cells):
             return []
-        new = _make_cells(spec, engine, content, find_growth(spec, _find_optima(cells, trials)))
+        new = _make_cells(spec, engine, content, find_growth(spec, _find_optima(cells, trials)), backend)
         if len(cells) + len(new) > spec.grid.max_trials:
             log.warning("the grid would grow beyond grid.max_trials (%d) and stays as it is", spec.grid.max_trials)
             return []
@@ -115,14 +116,14 @@ def select_present(trials: "pd.DataFrame", cells: Sequence[Cell]) -> "pd.DataFra
     )
 
 
-def _make_cells(spec: Spec, engine: str, content: str, growth: Growth) -> list[Cell]:
+def _make_cells(spec: Spec, engine: str, content: str, growth: Growth, backend: str) -> list[Cell]:
     penalties = {penalty.name: penalty for penalty in spec.grid.penalties}
     strengths: dict[tuple[str, float, int], list[Strength]] = defaultdict(list)
     for key, lambdas in growth.items():
         strengths[key.architecture, key.learning_rate, key.train_size] += [
             (penalties[key.penalty], lam) for lam in lambdas
         ]
-    return make_cells_at(spec, engine, content, lambda *setting: strengths[setting])
+    return make_cells_at(spec, engine, content, lambda *setting: strengths[setting], backend)
 
 
 def _find_optima(cells: Sequence[Cell], trials: "pd.DataFrame") -> Optima:

@@ -74,6 +74,7 @@ class Cost:
         activations: numbers that come out of the layers.
         patches: numbers in the windows of all convolutions.
         largest: of these, in the windows of the largest convolution.
+        sees_batch: whether a layer needs its whole batch at once in training.
     """
 
     weights: int = 0
@@ -82,6 +83,7 @@ class Cost:
     activations: int = 0
     patches: int = 0
     largest: int = 0
+    sees_batch: bool = False
 
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(
@@ -91,6 +93,7 @@ class Cost:
             self.activations + other.activations,
             self.patches + other.patches,
             max(self.largest, other.largest),
+            self.sees_batch or other.sees_batch,
         )
 
 
@@ -128,7 +131,7 @@ def trace(
             arguments = layer.arguments(width, outputs)
             if problem := _find_problem(layer.kind, arguments, shape):
                 raise MisfitError(place, problem)
-            after = _shape_output(layer.kind, arguments, shape)
+            after = shape_output(layer.kind, arguments, shape)
             cost = _cost_layer(layer, arguments, shape, after, penalised)
         shape, total = after, total + cost
     return shape, total
@@ -160,7 +163,7 @@ def _find_problem(kind: str, arguments: dict[str, Any], shape: Shape) -> str | N
     return None
 
 
-def _shape_output(kind: str, arguments: dict[str, Any], shape: Shape) -> Shape:
+def shape_output(kind: str, arguments: dict[str, Any], shape: Shape) -> Shape:
     """The shape that comes out of a layer that fits."""
     if kind in _UNCHANGED:
         return shape
@@ -182,7 +185,7 @@ def _cost_layer(layer: LayerBase, arguments: dict[str, Any], before: Shape, afte
     """What one layer costs."""
     if layer.kind in ("BatchNormalization", "LayerNormalization"):
         scales = before[-1] * (arguments["scale"] + arguments["center"])
-        return Cost(weights=scales, activations=prod(after))
+        return Cost(weights=scales, activations=prod(after), sees_batch=layer.sees_batch)
     if not layer.kernels:
         return Cost(activations=prod(after))
     places, channels, window = prod(after[:-1]), before[-1], prod(arguments.get("kernel_size", ()))

@@ -16,7 +16,7 @@ from typing import Any
 from regsearch import grid
 from regsearch.data import Facts
 from regsearch.errors import ResultsError, SpecError
-from regsearch.grid import WIDTHS
+from regsearch.grid import TENSORFLOW, WIDTHS
 from regsearch.ledger.checkpoints import DECIDING, SAVE_SECONDS
 from regsearch.ledger.files import unusable, write_text
 from regsearch.ledger.holding import BRIEFLY, hold, hold_whole
@@ -44,6 +44,11 @@ class StudyFacts:
         return str(self.facts["engine"])
 
     @property
+    def backend(self) -> str:
+        """What the last run computed with."""
+        return str(self.facts.get("backend", TENSORFLOW))
+
+    @property
     def content(self) -> str:
         """The dataset's content, as `data.describe` states it."""
         return str(self.facts["content"])
@@ -57,7 +62,13 @@ class StudyFacts:
 
 @contextmanager
 def open_study(
-    folder: Path, spec: Spec, facts: Facts, engine: str, part: str = "", save_seconds: float = SAVE_SECONDS
+    folder: Path,
+    spec: Spec,
+    facts: Facts,
+    engine: str,
+    part: str = "",
+    save_seconds: float = SAVE_SECONDS,
+    backend: str = TENSORFLOW,
 ) -> Iterator[Ledger]:
     """Holds and claims the folder for a study, the whole of it or one shard's part, and opens its ledger.
 
@@ -71,6 +82,7 @@ def open_study(
         engine: what trains it.
         part: the shard's own part of the folder.
         save_seconds: the least time between two writes of the state of a population in training.
+        backend: what computes.
 
     Raises:
         ResultsError: another run holds it, it is another study's (see `admit`), or its ledger is damaged.
@@ -78,12 +90,12 @@ def open_study(
     with ExitStack() as stack:
         if part:
             with hold(folder, BRIEFLY):
-                claim(folder, spec, engine, facts)
+                claim(folder, spec, engine, facts, backend)
                 # A scheduler may start it again before its last machine has been silent for long enough.
                 held = stack.enter_context(hold(folder / part, BRIEFLY))
         else:
             held = stack.enter_context(hold_whole(folder))
-            claim(folder, spec, engine, facts)
+            claim(folder, spec, engine, facts, backend)
         yield Ledger(folder, part, save_seconds, held.confirm)
 
 
@@ -113,12 +125,13 @@ def admit(folder: Path, spec: Spec, content: str) -> dict[str, Any] | None:
     return None
 
 
-def claim(folder: Path, spec: Spec, engine: str, dataset: Facts) -> None:
+def claim(folder: Path, spec: Spec, engine: str, dataset: Facts, backend: str = TENSORFLOW) -> None:
     """Writes `spec.yaml` and `study.json`, unless the folder holds another study; see `admit`."""
     facts = admit(folder, spec, dataset.content) or {"name": spec.name, "created": _now()}
     identity = json.dumps(grid.identify(spec, dataset.content), sort_keys=True)
     facts |= {
         "engine": engine,
+        "backend": backend,
         "content": dataset.content,
         "classes": dataset.outputs if dataset.loss == "cross_entropy" else None,
         "fingerprint": hashlib.sha256(identity.encode()).hexdigest()[:16],

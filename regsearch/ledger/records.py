@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self, get_args, get_type_hints
 
-from regsearch.grid import Cell
+from regsearch.grid import TENSORFLOW, Cell
 
 Status = Literal["completed", "diverged", "failed"]
 _MEASURES = (
@@ -55,6 +55,7 @@ class Trial:
 
     Losses and accuracies are those of the last epoch, or of the one whose weights early stopping restored; a
     network that diverged has none. `guessing_loss` is the validation loss of the best constant answer.
+    `backend` is empty where it was TensorFlow.
     """
 
     trial: str
@@ -83,6 +84,7 @@ class Trial:
     engine: str = ""
     seconds: float | None = None
     guessing_loss: float | None = None
+    backend: str | None = None
 
     @classmethod
     def of(cls, cell: Cell, counts: Counts | None, status: Status, **facts: Any) -> Self:
@@ -100,6 +102,7 @@ class Trial:
             seed=cell.seed,
             status=status,
             engine=cell.engine,
+            backend=None if cell.backend == TENSORFLOW else cell.backend,
             **facts,
         )
 
@@ -111,8 +114,7 @@ class Record:
     Attributes:
         error: why it failed.
         attempt: 2 where it took a second try, and so on.
-        compiled: whether it trained under XLA, as far as its lowering allows.
-        lowerings: how each of its convolutions was computed; empty where Keras did.
+        compiled: whether it trained under XLA.
     """
 
     trial: Trial
@@ -120,7 +122,6 @@ class Record:
     error: str = ""
     attempt: int = 1
     compiled: bool = True
-    lowerings: list[str] = field(default_factory=list)
 
 
 def record_completed(

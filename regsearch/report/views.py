@@ -145,7 +145,7 @@ def read(folder: Path, cells: Sequence[Cell] | None = None) -> Snapshot:
     study, spec = ledger.read_facts(folder), ledger.read_spec(folder)
     trials = ledger.read_trials(folder)
     if cells is None:
-        rounds = grid.make_rounds(spec, study.engine, study.content, lambda: trials)
+        rounds = grid.make_rounds(spec, study.engine, study.content, lambda: trials, study.backend)
         cells = [cell for added in rounds for cell in added]
     return Snapshot(folder, study, spec, list(cells), grid.select_present(trials, cells))
 

@@ -51,11 +51,12 @@ class Cluster:
     key: Path | None = None
 
     @contextmanager
-    def connect(self, device: str | None = None) -> Iterator["Connection"]:
+    def connect(self, device: str | None = None, backend: str = "tensorflow") -> Iterator["Connection"]:
         """Connects to the scheduler and waits for its first worker.
 
         Args:
             device: the kind that the workers are to train on; None for whichever all of them have.
+            backend: what computes there.
 
         Raises:
             ClusterError: the address is refused, nobody answers, the certificates do not fit, no worker joins, or
@@ -71,7 +72,7 @@ class Cluster:
                     f"--cluster {self.address}: expected at least one worker within {JOIN_SECONDS:.0f} s, got none. "
                     f"Start some with `dask worker {self.address} --nthreads 1`."
                 ) from None
-            yield Connection(client, self.address, device)
+            yield Connection(client, self.address, device, backend)
 
     @property
     def _address(self) -> str:
@@ -125,13 +126,13 @@ class Connection:
         device: the kind of device of every worker, `CPU` or `GPU`.
     """
 
-    def __init__(self, client: Client, address: str, device: str | None) -> None:
+    def __init__(self, client: Client, address: str, device: str | None, backend: str) -> None:
         """Holds the workers against what training needs.
 
         Raises:
             ClusterError: they have other versions, several threads or not the device.
         """
-        self.client, self.address = client, address
+        self.client, self.address, self.backend = client, address, backend
         self._count, self._asked, self._seen = 0, 0.0, time.monotonic()
         self._check()
         self.device = self._find_device(device)
@@ -162,10 +163,11 @@ class Connection:
         self,
         processes: int,
         threads: int,
+        backend: str,
         raise_if_stopped: Callable[[], None],  # noqa: ARG002 - no signal reaches work elsewhere
     ) -> Iterator[Workers]:
         """The workers, made ready, also those that join later; what they import stays imported there."""
-        plugin = _Admitted(threads, self.device, _list_versions())
+        plugin = _Admitted(threads, self.device, backend, _list_versions())
         prepare(self.client, plugin)
         try:
             yield use_client(self.client, lambda: 2 * self.count_processes(), processes)
@@ -206,7 +208,7 @@ class Connection:
     def _find_device(self, asked: str | None) -> str:
         if asked == "CPU":
             return "CPU"
-        devices = ["GPU" if gpu else "CPU" for gpu in self.client.run(engine.has_gpu).values()]
+        devices = ["GPU" if gpu else "CPU" for gpu in self.client.run(engine.has_gpu, self.backend).values()]
         kinds = set(devices)
         if len(kinds) > 1 or (asked == "GPU" and kinds != {"GPU"}):
             without = devices.count("CPU")
@@ -221,9 +223,9 @@ class Connection:
 class _Admitted(Prepared):
     """Makes a worker ready, also one that joins later, unless its versions are others than the driver's."""
 
-    def __init__(self, threads: int, device: str, versions: dict[str, str]) -> None:
+    def __init__(self, threads: int, device: str, backend: str, versions: dict[str, str]) -> None:
         """See `Prepared`; `versions` are the driver's."""
-        super().__init__(threads, device)
+        super().__init__(threads, device, backend)
         self.versions = versions
 
     def setup(self, worker: Any) -> None:

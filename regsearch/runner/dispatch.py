@@ -85,7 +85,12 @@ def _again(job: Job, error: Exception) -> list[Job]:
     if len(cells) > 1 and (job.attempt == 1 or faults.wants_memory(error)):
         half = -(-len(cells) // 2)
         parts = Population(cells[:half]), Population(cells[half:])
-        return [replace(again, population=part, members=min(job.members, half)) for part in parts]
-    if job.members > 1 and faults.wants_memory(error):
-        return [replace(again, members=1)]
+        return [_shrink(again, part) for part in parts]
+    if job.members * job.groups > 1 and faults.wants_memory(error):
+        return [_shrink(again, job.population)]
     return [again] if job.attempt == 1 else []
+
+
+def _shrink(job: Job, part: Population) -> Job:
+    """A job of part of a population, compiled for no more than that."""
+    return replace(job, population=part, members=max(map(len, part.groups)), groups=len(part.groups))

@@ -18,7 +18,7 @@ class Planner:
 
     Attributes:
         sizes: of every architecture.
-        settings: the engine, lowering and shard.
+        settings: the engine, backend and shard.
         device: `CPU` or `GPU`.
         content: the dataset's, which whoever trains must find too.
         checkpoints: where the state of populations in training is kept.
@@ -49,13 +49,27 @@ class Planner:
         jobs, by_name = [], defaultdict(list)
         for cell in cells:
             by_name[cell.architecture.name].append(cell)
-        engine, lowering = self.settings.engine, self.settings.lowering
+        engine, backend, device = self.settings.engine, self.settings.backend, self.device
         for architecture, size in self.sizes.items():
-            most = 1 if engine == "reference" else size.members(self.device, self.spec.training.memory_gib)
+            most = 1 if engine == "reference" else size.members(device, self.spec.training.memory_gib)
             populations = grid.make_populations(by_name[architecture.name], most)
-            members = max((len(population.cells) for population in populations), default=0)  # not every one grows
+            each = [[len(group) for group in population.groups] for population in populations]
+            members = max((max(group) for group in each), default=0)  # not every one grows
+            groups = max(map(len, each), default=0)
+            sub_batch = size.sub_batch(device)
             jobs += [
-                Job(population, size, members, engine, self.device, self.content, lowering, True, self.checkpoints)
+                Job(
+                    population,
+                    size,
+                    members,
+                    engine,
+                    device,
+                    sub_batch,
+                    groups,
+                    backend,
+                    self.content,
+                    checkpoints=self.checkpoints,
+                )
                 for population in populations
             ]
         return jobs

@@ -149,7 +149,7 @@ def make_plan(spec: Spec, results: Path, settings: Settings, started: float, sig
     trials = _read_trials(spec, results, facts)
     finished = set(trials.loc[trials["status"] != "failed", "trial"])
     finished -= set(ledger.find_incomplete(trials, [ledger.read_ends(results, trials)], results))
-    rounds = list(grid.make_rounds(spec, settings.engine, facts.content, lambda: trials))
+    rounds = list(grid.make_rounds(spec, settings.engine, facts.content, lambda: trials, settings.backend))
     site = ThisMachine(settings)
     planner = Planner(spec, sizes, settings, site.device)
     planned = [planner.plan(cells) for cells in rounds]
@@ -171,7 +171,7 @@ def make_plan(spec: Spec, results: Path, settings: Settings, started: float, sig
                 finished=sum(cell.trial in finished for cell in own),
                 populations=len(places),
                 members=members,
-                memory=members * size.memory,
+                memory=members * size.memory(site.device),
                 seconds=sum(costs[index].train for index in places) if measured else None,
             )
         )

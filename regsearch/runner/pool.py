@@ -34,8 +34,9 @@ class NoProcessesError(Exception):
 
 @contextmanager
 def open_pool(
-    count: int, device: str, threads: int, raise_if_stopped: Callable[[], None] = lambda: None, ours: bool = False
-) -> Iterator[Workers]:
+    count: int, device: str, threads: int, backend: str, raise_if_stopped: Callable[[], None] = lambda: None,
+    ours: bool = False,
+) -> Iterator[Workers]:  # fmt: skip
     """A pool of workers on this machine: this process itself, or `count` processes of their own.
 
     Processes of their own start without the main module of this one, and leave its settings as they are.
@@ -43,18 +44,19 @@ def open_pool(
     Args:
         count: 0 for this process; else one process each, with one GPU each where `device` is `GPU`.
         device: `CPU` or `GPU`.
-        threads: computing threads of each; 0 leaves the number to TensorFlow.
+        threads: computing threads of each; 0 leaves the number to the backend.
+        backend: what computes.
         raise_if_stopped: called often while this process trains.
         ours: whether this process may train, and so change, where no other can start.
 
     Raises:
         DeviceError: no process of its own can start, and this one is not ours; or XLA_FLAGS would end any.
     """
-    engine.check_xla_flags()
+    engine.check_xla_flags(backend)
     with ExitStack() as stack:
         if count:
             try:
-                workers = stack.enter_context(_open_processes(count, device, threads))
+                workers = stack.enter_context(_open_processes(count, device, threads, backend))
             except NoProcessesError as error:
                 expected = f"workers: expected {count} processes of their own, got none that can start: {error}. "
                 if not ours:
@@ -62,13 +64,13 @@ def open_pool(
                 log.warning("%sThis process trains instead, alone", expected)
                 count = 0
         if not count:
-            engine.start(threads, device)
+            engine.start(threads, device, backend)
             workers = use_this_process(raise_if_stopped)
         yield workers
 
 
 @contextmanager
-def _open_processes(count: int, device: str, threads: int) -> Iterator[Workers]:
+def _open_processes(count: int, device: str, threads: int, backend: str) -> Iterator[Workers]:
     """Processes of their own, one each.
 
     Raises:
@@ -81,8 +83,8 @@ def _open_processes(count: int, device: str, threads: int) -> Iterator[Workers]:
             client = stack.enter_context(Client(cluster, set_as_default=False))
         except Exception as error:  # Python, the system and Dask raise many kinds here
             raise NoProcessesError(_find_reason(error)) from error
-        meanwhile = stack.enter_context(ThreadPoolExecutor(1))  # workers import TensorFlow while the driver does
-        meanwhile.submit(prepare, client, Prepared(threads, device, ours=True))
+        meanwhile = stack.enter_context(ThreadPoolExecutor(1))  # workers import the backend while the driver does
+        meanwhile.submit(prepare, client, Prepared(threads, device, backend, ours=True))
         yield use_client(client, _Watch(cluster, 2 * count), count)
 
 

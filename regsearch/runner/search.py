@@ -42,7 +42,7 @@ class GridSearch:
         self._cells += cells
         if jobs:
             if self.oracle is None:
-                engine.import_quietly()
+                engine.import_quietly(jobs[0].backend)
                 from regsearch.runner.tuner import GridOracle
 
                 self.oracle = GridOracle()

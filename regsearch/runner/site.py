@@ -31,13 +31,15 @@ class ThisMachine:
         """A GPU, where there is one and no CPU is asked for.
 
         Raises:
-            DeviceError: a GPU was asked for, and TensorFlow finds none.
+            DeviceError: a GPU was asked for, and the backend finds none.
         """
         if self.settings.device == "CPU":
             return "CPU"
-        has_gpu = engine.has_gpu()
+        has_gpu = engine.has_gpu(self.settings.backend)
         if self.settings.device == "GPU" and not has_gpu:
-            raise DeviceError("--device: expected a GPU that TensorFlow can use, got none; is regsearch[gpu] there?")
+            raise DeviceError(
+                f"--device: expected a GPU that {self.settings.backend} can use, got none; is regsearch[gpu] there?"
+            )
         return "GPU" if has_gpu else "CPU"
 
     def count_processes(self, jobs: Sequence[Job]) -> int:
@@ -54,15 +56,17 @@ class ThisMachine:
         return min(most, len(jobs))
 
     def open_pool(
-        self, processes: int, threads: int, raise_if_stopped: Callable[[], None]
+        self, processes: int, threads: int, backend: str, raise_if_stopped: Callable[[], None]
     ) -> AbstractContextManager[Workers]:
         """See `pool.open_pool`."""
-        return pool.open_pool(processes, self.device, threads, raise_if_stopped, self.settings.ours)
+        return pool.open_pool(processes, self.device, threads, backend, raise_if_stopped, self.settings.ours)
 
 
 def _count_fitting(jobs: Sequence[Job], memory: int) -> int:
     """How many of the largest jobs train at once in so many bytes; one always may."""
-    each = sorted((WORKER_BYTES + job.members * job.size.memory for job in jobs), reverse=True)
+    each = sorted(
+        (WORKER_BYTES + job.members * job.groups * job.size.memory(job.device) for job in jobs), reverse=True
+    )
     return max(1, sum(total <= memory for total in accumulate(each)))
 
 
@@ -80,7 +84,7 @@ def open_site(settings: Settings) -> Iterator[Site]:
     if settings.cluster is None:
         yield ThisMachine(settings)
         return
-    with settings.cluster.connect(settings.device) as connection:
+    with settings.cluster.connect(settings.device, settings.backend) as connection:
         yield connection
 
 
@@ -95,6 +99,7 @@ class Crew(ExitStack):
         super().__init__()
         self.site, self.signals = site, signals
         self.processes = 0
+        self._backend = "tensorflow"
         self._workers: Workers | None = None
 
     def expect(self, spec: Spec, jobs: Sequence[Job], missing: Sequence[Job]) -> None:
@@ -107,11 +112,11 @@ class Crew(ExitStack):
         """Makes the workers ready for jobs, if there are any."""
         if not jobs or self._workers:
             return
-        threads = jobs[0].threads
+        self._backend = jobs[0].backend
         if self.processes:
             data.forget()  # they hold the images; this process needs none
         self.enter_context(self.signals.deferred())
-        opened = self.site.open_pool(self.processes, threads, self.signals.raise_if_stopped)
+        opened = self.site.open_pool(self.processes, jobs[0].threads, self._backend, self.signals.raise_if_stopped)
         self._workers = self.enter_context(opened)
         self.processes = self._workers.processes
 
@@ -122,4 +127,8 @@ class Crew(ExitStack):
 
     def facts(self) -> dict[str, str | int]:
         """What `study.json` says of a run."""
-        return {"device": self.site.device, "workers": self.processes, "xla_flags": engine.list_xla_flags()}
+        return {
+            "device": self.site.device,
+            "workers": self.processes,
+            "xla_flags": engine.list_xla_flags(self._backend),
+        }

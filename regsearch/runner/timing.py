@@ -78,9 +78,11 @@ def measure(
     """
     began = time.time() - (time.perf_counter() - started)
     samples = pick_samples(jobs, SAMPLES_OF_ONE if spec.architecture else SAMPLES_OF_MANY)
-    pool = site.open_pool(site.count_processes(jobs), samples[0].threads, signals.raise_if_stopped)
+    pool = site.open_pool(
+        site.count_processes(jobs), samples[0].threads, samples[0].backend, signals.raise_if_stopped
+    )
     with signals.deferred(), pool as ready:
-        engine.import_quietly()
+        engine.import_quietly(jobs[0].backend)
         from regsearch.runner import tuner  # noqa: F401 - a run imports it too
 
         futures = []
@@ -139,7 +141,7 @@ class _Timed:
 
 def _time_all(spec: Spec, facts: Facts, jobs: list[Job], raise_if_stopped: Callable[[], None]) -> _Timed:
     """Times each job in a worker, once the engine is imported."""
-    engine.start(jobs[0].threads, jobs[0].device)
+    engine.start(jobs[0].threads, jobs[0].device, jobs[0].backend)
     samples = [_Sample.of(spec, facts, job) for job in jobs]
     began = time.time()
     timings = [_time(sample, raise_if_stopped) for sample in samples]
@@ -153,7 +155,7 @@ def _time(sample: "_Sample", raise_if_stopped: Callable[[], None]) -> Timing:
     def seconds(epochs: int) -> float:
         started = time.perf_counter()
         training = sample.training.model_copy(update={"epochs": epochs})
-        engine.train(sample.job, sample.split, training, raise_if_stopped)
+        engine.train(sample.job, [sample.split], training, raise_if_stopped)
         return time.perf_counter() - started
 
     compiling, alone = seconds(1), seconds(1)

@@ -27,18 +27,21 @@ def train(spec: Spec, job: Job, raise_if_stopped: Callable[[], None] = lambda: N
         DatasetError: the dataset is not here, or not the one that the run was started with.
     """
     with _one_at_a_time:
-        engine.start(job.threads, job.device)
-        first = job.population.first
-        images = _load(spec, job.content)
-        split = data.split(images, spec.dataset, first.train_size, first.seed, first.architecture.width)
+        engine.start(job.threads, job.device, job.backend)
+        images, groups = _load(spec, job.content), job.population.groups
+        splits = [
+            data.split(images, spec.dataset, first.train_size, first.seed, first.architecture.width)
+            for first, *_ in groups
+        ]
         try:
-            records = engine.train(job, split, spec.training, raise_if_stopped)
+            records = engine.train(job, splits, spec.training, raise_if_stopped)
         except Exception as error:
             if faults.wants_memory(error):
                 engine.forget()
             raise
-        for record in records:
-            record.trial.guessing_loss = split.guessing_loss
+        guessing = [split.guessing_loss for split, group in zip(splits, groups, strict=True) for _ in group]
+        for record, loss in zip(records, guessing, strict=True):
+            record.trial.guessing_loss = loss
         return records
 
 

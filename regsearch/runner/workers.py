@@ -72,16 +72,16 @@ def prepare(client: Client, plugin: WorkerPlugin) -> None:
 class Prepared(WorkerPlugin):
     """Makes a worker, also one that replaces a dead one, ready for its first task."""
 
-    def __init__(self, threads: int, device: str, ours: bool = False) -> None:
+    def __init__(self, threads: int, device: str, backend: str, ours: bool = False) -> None:
         """Takes the settings of `engine.start`, and whether the worker is one that we started."""
-        self.threads, self.device, self.ours = threads, device, ours
+        self.threads, self.device, self.backend, self.ours = threads, device, backend, ours
         self.name = f"regsearch-{uuid.uuid4()}"  # another run may use the same workers
 
     def setup(self, worker: Any) -> None:
-        """Leaves SIGINT to the driver that started it, and imports TensorFlow."""
+        """Leaves SIGINT to the driver that started it, and imports the backend."""
         if self.ours:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-        engine.start(self.threads, self.device)
+        engine.start(self.threads, self.device, self.backend)
 
 
 def _raise_if_unwanted() -> None:

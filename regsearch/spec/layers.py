@@ -28,10 +28,12 @@ class LayerBase(Named):
         kernels: Keras's attribute of each kernel, which a penalty may be over, and what the names of its
             initializer and regularizer begin with.
         convolves: whether its kernels slide over an image.
+        sees_batch: whether what it does to an image in training depends on the others of its batch.
     """
 
     kernels: ClassVar[dict[str, str]] = {}
     convolves: ClassVar[bool] = False
+    sees_batch: ClassVar[bool] = False
 
     def arguments(self, width: int | None, classes: int | None) -> dict[str, Any]:
         """Keras's arguments of this layer at one width."""
@@ -145,6 +147,7 @@ class SpatialDropout2D(Dropout):
 class BatchNormalization(LayerBase):
     """Keras's BatchNormalization over the last axis; its scale and offset are not penalised."""
 
+    sees_batch = True
     momentum: Fraction = 0.99
     epsilon: Rate = 1e-3
     center: Flag = True

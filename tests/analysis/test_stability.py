@@ -148,7 +148,7 @@ def test_planted_data_diverges_within_a_grid_step_of_the_limit(optimizer, penalt
     (population,) = grid.make_populations(grid.make_cells(spec, "population", "planted"), 99)
     split = datasets.split(None, spec.dataset, 64, 0, 2)
     size = next(iter(sizing.measure(spec, datasets.describe(spec)).values()))
-    found = train(Job(population, size, len(population.cells), "population", "CPU"), split, spec.training)
+    found = train(Job(population, size, len(population.cells), "population", "CPU"), [split], spec.training)
     x = split.train[0].reshape(64, -1)
     curvature = 2 / 64 * np.linalg.eigvalsh(x.T @ x).max()
     settings = spec.training.optimizer

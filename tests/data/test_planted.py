@@ -89,7 +89,7 @@ def test_trained_networks_have_the_losses_of_ridge_regression_and_its_best_lambd
     split = datasets.split(None, spec.dataset, 64, 0, 4)
     size = next(iter(sizing.measure(spec, datasets.describe(spec)).values()))
     job = Job(population, size, len(population.cells), "population", "CPU")
-    trials = [record.trial for record in train(job, split, spec.training)]
+    trials = [record.trial for record in train(job, [split], spec.training)]
     (x, y), (vx, vy) = flat(split.train), flat(split.validation)
     for trial in trials:
         closed = np.linalg.solve(x.T @ x + trial.lam * 64 * np.eye(x.shape[1]), x.T @ y)

@@ -10,7 +10,7 @@ import pytest
 from conftest import run_command as command
 
 from regsearch import spec, study
-from regsearch.engine import backend, xla_flags
+from regsearch.engine.backend import process, xla_flags
 from regsearch.errors import DeviceError
 
 ELSEWHERE = {"backend": "jax", "floatx": "float16", "epsilon": 0.01, "image_data_format": "channels_first"}
@@ -78,7 +78,7 @@ def test_a_flag_that_the_compiler_does_not_know_is_one_clear_error(tmp_path, spe
     assert result.returncode == 2
     error = result.stderr.splitlines()[-1]
     assert error.startswith(
-        f"regsearch: error: XLA_FLAGS: expected flags that TensorFlow's compiler takes, got '{flags}'"
+        f"regsearch: error: XLA_FLAGS: expected flags that the compiler of tensorflow takes, got '{flags}'"
     )
     assert len(result.stderr.splitlines()) == 2
 
@@ -87,7 +87,7 @@ def test_our_own_flags_are_not_tried(monkeypatch):
     monkeypatch.setattr(xla_flags, "_try", pytest.fail)
     for flags in ("", xla_flags.list_xla_flags()):
         monkeypatch.setenv("XLA_FLAGS", flags)
-        xla_flags.check_xla_flags()
+        xla_flags.check_xla_flags("tensorflow")
 
 
 def test_a_process_that_may_start_no_threads_is_one_clear_error(monkeypatch):
@@ -98,4 +98,4 @@ def test_a_process_that_may_start_no_threads_is_one_clear_error(monkeypatch):
     with pytest.raises(
         DeviceError, match=r"expected to start 32 threads, as TensorFlow does, got: can't start new thread"
     ):
-        backend._check_threads()
+        process._check_threads("tensorflow")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from regsearch.engine import backend, limits
+from regsearch.engine import limits
+from regsearch.engine.backend import devices
 
 V2 = "31 23 0:28 / {root} rw,relatime - cgroup2 cgroup2 rw\n"
 V1 = "32 31 0:29 {inside} {root}/cpu rw - cgroup cgroup rw,cpu,cpuacct\n33 31 0:30 / {root}/memory rw - cgroup cgroup rw,memory\n"
@@ -84,7 +85,7 @@ def test_where_there_are_no_groups_there_is_no_limit(groups):
 
 
 def test_no_more_workers_than_the_quota_or_the_bound_cores(monkeypatch):
-    monkeypatch.setattr(backend.os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
+    monkeypatch.setattr(devices.os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
     for allowed, cores in ((2, 2), (None, 64), (100, 64)):
-        monkeypatch.setattr(backend, "count_allowed_cores", lambda allowed=allowed: allowed)
-        assert backend.count_cores() == cores
+        monkeypatch.setattr(devices, "count_allowed_cores", lambda allowed=allowed: allowed)
+        assert devices.count_cores() == cores

@@ -2,13 +2,13 @@
 
 from functools import cache
 
-import numpy as np
 import pytest
-from agreement import agree, agree_with_fit, fit, one_step, populate, step_eagerly, study
+from agreement import agree, agree_with_fit, fit, one_step, populate, step_eagerly
+from keras import ops
 from networks import NETWORKS, layers
 
 from regsearch.engine.plain import build
-from regsearch.engine.population.model import PopulationModel
+from regsearch.engine.population.network import Network
 
 pytestmark = pytest.mark.slow
 
@@ -33,45 +33,18 @@ def test_every_layer_agrees_with_plain_keras(name):
         agree_with_fit(records[1], *fit(longer, 1))
 
 
-# What the rule picks is tested above; with groups, shifts are computed as patches are.
-@pytest.mark.parametrize(
-    ("name", "lowering"),
-    [
-        ("1x1 kernel", "patches"),
-        *(
-            (name, "shifts")
-            for name in ("1x1 kernel", "two convolutions", "uneven kernel, strides, same", "dilation")
-        ),
-        *(
-            (name, "native")
-            for name in ("1x1 kernel", "two convolutions", "uneven kernel, strides, same", "dilation")
-        ),
-        *((name, "native") for name in ("depthwise", "groups")),
-    ],
-)
-def test_every_lowering_of_convolution_gives_the_same_numbers(name, lowering):
+@pytest.mark.parametrize("name", ["two convolutions", "depthwise", "batch normalization", "residual in residual"])
+@pytest.mark.parametrize("sub_batch", [45, 7])
+def test_a_batch_in_sub_batches_gives_the_same_numbers_also_where_they_do_not_divide_it(name, sub_batch):
     made, expected = stepped(name)
-    records = populate(made, lowering=lowering)
-    agree(records[4], *expected)
-    assert set(records[4].lowerings) == {lowering}
+    agree(populate(made, sub_batch=sub_batch)[4], *expected)
 
 
-@pytest.mark.parametrize(
-    ("name", "lowerings"),
-    [
-        ("two convolutions", ["patches"] * 2),
-        ("1x1 kernel", ["patches", "shifts"]),
-        ("separable", ["patches"] * 2),
-        ("residual in residual", ["patches"] * 3),
-    ],
-)
-def test_the_start_is_that_of_one_plain_keras_network_and_each_convolution_has_a_lowering(name, lowerings):
-    made = study(layers(NETWORKS[name]))
-    architecture = made.cells[0].architecture
-    model = PopulationModel(architecture, 10, 4, made.job.size, "CPU")
-    model(np.zeros((2, 8, 8, 1), np.float32))
-    model.start(seed=7)
+@pytest.mark.parametrize("name", ["two convolutions", "separable", "batch normalization", "residual in residual"])
+def test_the_start_is_that_of_one_plain_keras_network(name):
+    architecture = one_step(layers(NETWORKS[name])).cells[0].architecture
+    weights = Network(architecture, (8, 8, 1), 10, members=4).layouts.weights
+    pieces = weights.split(ops.convert_to_tensor(weights.start([7], each=4)))
     plain = build(architecture, (8, 8, 1), 10, seed=7)
-    for many, one in zip(model.trainable_variables, plain.trainable_variables, strict=True):
-        assert (many.numpy() == one.numpy()).all()
-    assert model.lowerings == lowerings
+    for many, one in zip(pieces, plain.trainable_variables, strict=True):
+        assert (ops.convert_to_numpy(many) == ops.convert_to_numpy(one)).all()

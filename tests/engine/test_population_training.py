@@ -8,7 +8,7 @@ from conftest import parsed
 from networks import NETWORKS, layers
 
 from regsearch import data, engine
-from regsearch.engine.population.model import PopulationModel
+from regsearch.engine.population.network import Network
 
 pytestmark = pytest.mark.slow
 OPTIMIZERS = {
@@ -144,19 +144,19 @@ def test_a_population_that_diverges_whole_stops_early():
         ("lambdas: [0, 0.01, 0.1]", "lambdas: [100, 200]"), ("[l1, l2]", "[l2]"), ("epochs: 2", "epochs: 5000")
     )
     passed = []
-    records = engine.train(made.job, made.split, made.spec.training, lambda: passed.append(None))
+    records = engine.train(made.job, [made.split], made.spec.training, lambda: passed.append(None))
     assert {record.trial.status for record in records} == {"diverged"}
     assert len(passed) < 100
 
 
 def test_a_network_is_compiled_once_for_every_lambda_penalty_rate_seed_schedule_and_number_of_epochs(monkeypatch):
-    calls, call = [], PopulationModel.call
+    calls, call = [], Network.__call__
 
-    def counted(self, x, training=False):
+    def counted(self, *arguments):
         calls.append(None)  # Python sees a compiled network only while it is traced
-        return call(self, x, training)
+        return call(self, *arguments)
 
-    monkeypatch.setattr(PopulationModel, "call", counted)
+    monkeypatch.setattr(Network, "__call__", counted)
     engine.forget()
     made = study()
     populate(made)

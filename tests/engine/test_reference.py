@@ -20,7 +20,7 @@ def trained(*changes, member=0):
     job = Job(
         grid.Population((cell,)), grid.measure(spec, data.describe(spec))[cell.architecture], 1, "reference", "CPU"
     )
-    return spec, cell, split, engine.train(job, split, spec.training)[0]
+    return spec, cell, split, engine.train(job, [split], spec.training)[0]
 
 
 def by_hand(cell, split, steps, l1=0.0, l2=0.0, decay=0.0, rate=0.05):

@@ -1,5 +1,7 @@
 """Sizes from shapes alone are Keras's; the rules that follow from them depend on nothing else."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from conftest import parsed
@@ -98,15 +100,19 @@ def test_small_networks_train_many_at_once_large_ones_few_and_memory_bounds_both
     assert all(size.members("CPU", 1e-9) == 1 for size in sizes)
     assert sizes[0].members("GPU", 100.0) == 256
     for size in sizes:
-        assert size.members("CPU", 0.01) * size.memory <= max(size.memory, 0.01 * 2**30)
+        assert size.members("CPU", 0.01) * size.memory("CPU") <= max(size.memory("CPU"), 0.01 * 2**30)
 
 
-def test_the_lowering_follows_from_shapes_and_device():
-    small, large = Size(1, 1, 1, 2**20, 1), Size(1, 1, 1, 2**30, 1)
-    assert small.lowering((3, 3), "CPU") == "patches"
-    assert small.lowering((1, 1), "CPU") == "shifts"
-    assert large.lowering((3, 3), "CPU") == "native"
-    assert large.lowering((3, 3), "GPU") == "patches"
+def test_a_batch_is_computed_whole_where_it_fits_or_a_layer_or_a_gpu_needs_it():
+    small, large = Size(1, 1, 1, 20, patches=2**10), Size(1, 1, 1, 256, patches=2**20)
+    assert small.sub_batch("CPU") == 20
+    assert large.sub_batch("CPU") < 10
+    assert large.sub_batch("GPU") == replace(large, sees_batch=True).sub_batch("CPU") == 256
+    (normalized,) = measure(
+        parsed(("    - Flatten\n", "    - BatchNormalization\n    - Flatten\n"), ("widths: [1, 2]", "widths: [2]")),
+        DIGITS,
+    ).values()
+    assert normalized.sees_batch
 
 
 def test_the_windows_of_a_separable_convolution_and_what_comes_between_take_memory():
@@ -115,10 +121,11 @@ def test_the_windows_of_a_separable_convolution_and_what_comes_between_take_memo
 
     whole = sized()
     parted = sized(("Conv2D: {filters: width", "SeparableConv2D: {depth_multiplier: 3, filters: width"))
-    assert parted.largest_patches == whole.largest_patches
-    assert parted.memory - whole.memory == 4 * (5 * (parted.weights - whole.weights) + 2 * 64 * 36 * 3)
+    assert parted.patches == whole.patches
+    assert parted.state - whole.state == 4 * 5 * (parted.weights - whole.weights)
+    assert parted.image - whole.image == 4 * 2 * 36 * 3
     inside = sized(("    - Flatten\n", "    - Residual: [Dropout: {rate: 0.5}]\n    - Flatten\n"))
-    assert inside.memory - whole.memory == 4 * 64 * 2 * 36 * 4
+    assert inside.image - whole.image == 4 * 2 * 36 * 4
 
 
 @pytest.mark.parametrize("which", ["all", "convolutions"])
@@ -133,6 +140,6 @@ def test_the_penalised_kernels_are_those_that_are_chosen(which):
 def test_work_is_two_for_each_multiplication():
     (size,) = measure(parsed(("widths: [1, 2]", "widths: [4]")), DIGITS).values()
     assert size.work == 2 * (36 * 9 * 4 + 36 * 4 * 10)
-    assert size.largest_patches == 36 * 9 * 32 * 4
+    assert size.patches == 36 * 9 * 4
     assert make_architectures(parsed())[0].width == 1
-    assert np.isfinite(size.memory)
+    assert np.isfinite(size.memory("CPU"))

@@ -140,7 +140,7 @@ def train(made, folder, epochs=1000, seconds=0.0):
 
     job = dataclasses.replace(made.job, checkpoints=Checkpoints(folder, seconds))
     with suppress(Stopped):
-        records = engine.train(job, made.split, made.spec.training, raise_if_stopped)
+        records = engine.train(job, [made.split], made.spec.training, raise_if_stopped)
     return records, passed
 
 

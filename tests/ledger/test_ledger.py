@@ -81,7 +81,7 @@ def test_epochs_without_a_trial_are_dropped_on_opening(tmp_path):
     [
         ("validation_loss", "loss", "expected the column 'validation_loss' as number 16, got 'loss'"),
         ("trial,architecture", "architecture,trial", "expected the column 'trial' as number 1, got 'architecture'"),
-        (",engine,seconds,guessing_loss", "", "expected the column 'engine' as number 24, got nothing"),
+        (",engine,seconds,guessing_loss,backend", "", "expected the column 'engine' as number 24, got nothing"),
         (",0.75,", ",lots,", "trials.csv:2: test_loss: expected a finite number, got 'lots'"),
         (",0.75,", ",inf,", "test_loss: expected a finite number, got 'inf'"),
         (",0.75,", ",,", "test_loss: expected a number, got nothing"),
@@ -174,7 +174,7 @@ def test_columns_added_by_a_later_version_are_passed_over(tmp_path):
 def test_a_ledger_of_an_older_version_says_what_to_do(tmp_path, name):
     Ledger(tmp_path).append([done(CELLS[0])])
     path = tmp_path / name
-    later = 2 if name == "trials.csv" else 1  # the first that is missing is one that version 0.2.0 had
+    later = 3 if name == "trials.csv" else 1  # the first that is missing is one that version 0.2.0 had
     path.write_text("".join(",".join(line.split(",")[:-later]) + "\n" for line in path.read_text().splitlines()))
     before = path.read_bytes()
     with pytest.raises(ResultsError, match=r"got nothing. An older version wrote it: .* with --fresh"):

@@ -26,7 +26,7 @@ def no_semaphores(monkeypatch):
 
 @pytest.mark.usefixtures("no_semaphores")
 def test_where_shared_memory_cannot_be_used_the_command_trains_by_itself(caplog):
-    with pool.open_pool(2, "CPU", 1, ours=True) as workers:
+    with pool.open_pool(2, "CPU", 1, "tensorflow", ours=True) as workers:
         assert workers.processes == 0
         assert workers.submit(lambda _: "trained").result() == "trained"
     assert [record.getMessage() for record in caplog.records] == [
@@ -49,7 +49,7 @@ def test_a_machine_that_does_not_reach_itself_is_said(monkeypatch):
     monkeypatch.setattr("socket.socket.connect", fails, raising=False)
     monkeypatch.setattr(pool.socket, "socket", type("Down", (pool.socket.socket,), {"connect": fails}))
     with pytest.raises(DeviceError, match=r"does not reach itself at 127\.0\.0\.1 \(Network is unreachable\)"), \
-            pool.open_pool(2, "CPU", 1):  # fmt: skip
+            pool.open_pool(2, "CPU", 1, "tensorflow"):  # fmt: skip
         pass
 
 
@@ -58,7 +58,7 @@ def test_certificates_that_cannot_be_made_are_said(monkeypatch):
         raise ImportError("no certificates here")
 
     monkeypatch.setattr(pool.Security, "temporary", fails)
-    with pytest.raises(DeviceError, match="no certificates here"), pool.open_pool(2, "CPU", 1):
+    with pytest.raises(DeviceError, match="no certificates here"), pool.open_pool(2, "CPU", 1, "tensorflow"):
         pass
 
 
@@ -100,7 +100,7 @@ def test_a_worker_that_dies_and_cannot_be_replaced_leaves_no_run_waiting_for_eve
     monkeypatch.setattr(pool, "ABANDONED_SECONDS", 2.0)
     monkeypatch.setattr("regsearch.runner.work.train", dies)
     smallest = [job for job in jobs(members=2) if job.population.first.architecture.width == 1]
-    with pool.open_pool(1, "CPU", 1) as workers:
+    with pool.open_pool(1, "CPU", 1, "tensorflow") as workers:
         monkeypatch.setattr("distributed.nanny.WorkerProcess.start", fails)
         with pytest.raises(ClusterError, match="expected processes that train, got none"):
             train(workers, smallest)
@@ -119,7 +119,7 @@ def test_a_worker_imports_nothing_beside_the_script_and_knows_no_setting_of_othe
     monkeypatch.setenv("DASK_FOO", "bar")
     monkeypatch.setenv("PYTHONWARNINGS", "error")
     before = dict(os.environ)
-    with pool.open_pool(1, "CPU", 1) as workers:
+    with pool.open_pool(1, "CPU", 1, "tensorflow") as workers:
         path, environment = workers.submit(find_imports).result()
     assert not {"", str(tmp_path)} & set(path)
     assert not {"MPLBACKEND", "DASK_FOO", "PYTHONWARNINGS"} & set(environment)

@@ -18,7 +18,7 @@ from regsearch.runner.tuner import GridHyperModel, GridOracle, GridTuner
 
 CELLS = make_cells(parsed(), "reference", "digits")
 COUNTS = Counts(20, 18)
-SIZE = Size(20, 18, 100, 100, 100)
+SIZE = Size(20, 18, 100)
 
 
 def record(cell):

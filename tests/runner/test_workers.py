@@ -101,7 +101,7 @@ def test_a_killed_worker_is_replaced_and_its_population_tried_again(tmp_path, mo
     monkeypatch.setattr("regsearch.runner.work.train", partial(dies_once, marker=Path(tmp_path / "died")))
     impatient = {"distributed": {"deploy": {"lost-worker-timeout": "1 ms"}}}  # it would give the worker up
     monkeypatch.setattr(dask.config.refresh, "__defaults__", (None, [impatient, *dask.config.defaults], [], None))
-    with open_pool(1, "CPU", 1) as pool:
+    with open_pool(1, "CPU", 1, "tensorflow") as pool:
         found = train(pool, jobs())
     assert (tmp_path / "died").exists()
     assert trials(found) == every_trial()
@@ -111,7 +111,7 @@ def test_a_killed_worker_is_replaced_and_its_population_tried_again(tmp_path, mo
 @pytest.mark.slow
 def test_a_network_that_always_kills_its_worker_fails_alone(monkeypatch):
     monkeypatch.setattr("regsearch.runner.work.train", dies)
-    with open_pool(1, "CPU", 1) as pool:
+    with open_pool(1, "CPU", 1, "tensorflow") as pool:
         smallest = [job for job in jobs(members=2) if job.population.first.architecture.width == 1]
         found = train(pool, smallest)
     assert trials(found) == sorted(cell.trial for job in smallest for cell in job.population.cells)
@@ -123,7 +123,7 @@ def test_a_network_that_always_kills_its_worker_fails_alone(monkeypatch):
 @pytest.fixture(scope="module")
 def pool():
     """One worker, for tests that leave it as it was."""
-    with open_pool(1, "CPU", 1) as opened:
+    with open_pool(1, "CPU", 1, "tensorflow") as opened:
         yield opened
 
 

@@ -1,110 +1,95 @@
 """Layers with kernels, which a penalty may be over, member by member."""
 
+from functools import partial
 from typing import Any
 
 import keras
-import tensorflow as tf
+from keras import ops
 
-from regsearch.engine.plain import make_initializer
 from regsearch.engine.population.convolution import convolve, group_depthwise, multiply
-from regsearch.engine.population.layers import IMAGE, MemberLayer
+from regsearch.engine.population.layers import Layouts, MemberLayer, Pass
+from regsearch.engine.population.weights import Piece
+from regsearch.engine.starts import draw_layer_start
 from regsearch.grid import Window, make_window
 
 
 class _Kernels(MemberLayer):
-    def start(self, seed: int) -> None:
-        """Draws the kernels as Keras draws them for one network; biases start at 0."""
-        for number, (attribute, name) in enumerate(self.settings.kernels.items()):
-            kernel = getattr(self, attribute)
-            initializer = make_initializer(self.arguments[f"{name}_initializer"], seed, self.place, number)
-            kernel.assign(tf.broadcast_to(initializer(kernel.shape[1:]), kernel.shape))
+    def add_kernels(self, layouts: Layouts, units: int, *shapes: tuple[int, ...]) -> None:
+        """Adds the layer's kernels, of the shapes that Keras gives them, and a bias a unit if it is asked for."""
+        kernels, penalised = self.settings.kernels, self.settings.penalised(layouts.penalised)
+        self.numbers = []
+        for number, ((attribute, name), shape) in enumerate(zip(kernels.items(), shapes, strict=True)):
+            initializer = self.arguments[f"{name}_initializer"]
+            start = partial(draw_layer_start, initializer, shape, place=self.place, kernel=number)
+            self.numbers.append(layouts.weights.add(Piece(shape, start, attribute in penalised)))
+        self.bias = None
         if self.arguments["use_bias"]:
-            self.bias.assign(tf.zeros(self.bias.shape))
+            self.bias = layouts.weights.add(Piece.constant((units,), 0.0))
 
-    def add_kernel(self, name: str, *shape: int) -> keras.Variable:
-        """Adds a kernel of the shape that Keras gives it, for each member."""
-        return self.add_weight(shape=(self.members, *shape), initializer="zeros", name=name)
+    def get_kernels(self, now: Pass) -> list[Any]:
+        """Each kernel, (members, …)."""
+        return [now.weights[number] for number in self.numbers]
 
-    def add_bias(self, units: int) -> None:
-        """Adds a bias for each member, if it is asked for."""
-        if self.arguments["use_bias"]:
-            self.bias = self.add_weight(shape=(self.members, units), initializer="zeros", name="bias")
+    def get_bias(self, now: Pass) -> Any:
+        """The bias, (members, units), or None."""
+        return None if self.bias is None else now.weights[self.bias]
 
-    def activate(self, y: tf.Tensor) -> tf.Tensor:
+    def activate(self, y: Any) -> Any:
         return keras.activations.get(self.arguments["activation"])(y)
 
 
-class _Convolution(_Kernels):
-    """A convolution; `lowering` is how it is computed."""
-
-    def build(self, shape: tuple[int, ...]) -> None:
-        self.window = make_window(self.arguments, "kernel_size")
-        self.lowering = self.arguments["lowering"](self.arguments["kernel_size"])
-        self.add_kernels(shape[-4])
-
-    def add_kernels(self, channels: int) -> None:
-        """Adds the weights, for so many channels of the input."""
-
-    def get_bias(self) -> Any:
-        """The bias, or None."""
-        return self.bias.value if self.arguments["use_bias"] else None
-
-
-class Conv2D(_Convolution):
+class Conv2D(_Kernels):
     """Keras's Conv2D."""
 
-    def add_kernels(self, channels: int) -> None:
-        filters = self.arguments["filters"]
-        group_channels = channels // self.arguments["groups"]
-        self.kernel = self.add_kernel("kernel", *self.window.size, group_channels, filters)
-        self.add_bias(filters)
+    def build(self, shape: tuple[int, ...], layouts: Layouts) -> None:
+        self.window = make_window(self.arguments, "kernel_size")
+        channels, filters = shape[-1] // self.arguments["groups"], self.arguments["filters"]
+        self.add_kernels(layouts, filters, (*self.window.size, channels, filters))
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        return self.activate(convolve(x, self.kernel.value, self.get_bias(), self.window, self.lowering))
+    def __call__(self, x: Any, now: Pass) -> Any:
+        (kernel,) = self.get_kernels(now)
+        return self.activate(convolve(x, kernel, self.get_bias(now), self.window, now.sure))
 
 
-class DepthwiseConv2D(_Convolution):
+class DepthwiseConv2D(_Kernels):
     """Keras's DepthwiseConv2D."""
 
-    def add_kernels(self, channels: int) -> None:
+    def build(self, shape: tuple[int, ...], layouts: Layouts) -> None:
+        self.window = make_window(self.arguments, "kernel_size")
         multiplier = self.arguments["depth_multiplier"]
-        self.kernel = self.add_kernel("kernel", *self.window.size, channels, multiplier)
-        self.add_bias(channels * multiplier)
+        self.add_kernels(layouts, shape[-1] * multiplier, (*self.window.size, shape[-1], multiplier))
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        kernel = group_depthwise(self.kernel.value)
-        return self.activate(convolve(x, kernel, self.get_bias(), self.window, self.lowering))
+    def __call__(self, x: Any, now: Pass) -> Any:
+        (kernel,) = self.get_kernels(now)
+        return self.activate(convolve(x, group_depthwise(kernel), self.get_bias(now), self.window, now.sure))
 
 
-class SeparableConv2D(_Convolution):
+class SeparableConv2D(_Kernels):
     """Keras's SeparableConv2D: a depthwise convolution, then one by a kernel of [1, 1]."""
 
     pointwise = Window((1, 1), (1, 1), "valid")
 
-    def add_kernels(self, channels: int) -> None:
+    def build(self, shape: tuple[int, ...], layouts: Layouts) -> None:
+        self.window = make_window(self.arguments, "kernel_size")
         multiplier, filters = self.arguments["depth_multiplier"], self.arguments["filters"]
-        self.depthwise_kernel = self.add_kernel("depthwise_kernel", *self.window.size, channels, multiplier)
-        self.pointwise_kernel = self.add_kernel("pointwise_kernel", 1, 1, channels * multiplier, filters)
-        self.add_bias(filters)
+        depthwise, pointwise = (*self.window.size, shape[-1], multiplier), (1, 1, shape[-1] * multiplier, filters)
+        self.add_kernels(layouts, filters, depthwise, pointwise)
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        between = convolve(x, group_depthwise(self.depthwise_kernel.value), None, self.window, self.lowering)
-        y = convolve(between, self.pointwise_kernel.value, self.get_bias(), self.pointwise, self.lowering)
-        return self.activate(y)
+    def __call__(self, x: Any, now: Pass) -> Any:
+        depthwise, pointwise = self.get_kernels(now)
+        between = convolve(x, group_depthwise(depthwise), None, self.window, now.sure)
+        return self.activate(convolve(between, pointwise, self.get_bias(now), self.pointwise, now.sure))
 
 
 class Dense(_Kernels):
     """Keras's Dense over the channels or features."""
 
-    def build(self, shape: tuple[int, ...]) -> None:
-        self.depth_axis = -2 if len(shape) < IMAGE else -4
-        self.kernel = self.add_kernel("kernel", shape[self.depth_axis], self.arguments["units"])
-        self.add_bias(self.arguments["units"])
+    def build(self, shape: tuple[int, ...], layouts: Layouts) -> None:
+        units = self.arguments["units"]
+        self.add_kernels(layouts, units, (shape[-1], units))
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        before, after = x.shape[: len(x.shape) + self.depth_axis], x.shape[len(x.shape) + self.depth_axis + 1 :]
-        flat = tf.reshape(x, (*before, x.shape[self.depth_axis], -1))
-        y = multiply(self.kernel.value, flat)
-        if self.arguments["use_bias"]:
-            y += self.bias.value[:, :, None]
-        return tf.reshape(self.activate(y), (self.members, self.arguments["units"], *after))
+    def __call__(self, x: Any, now: Pass) -> Any:
+        (kernel,) = self.get_kernels(now)
+        flat = ops.reshape(x, (*x.shape[:2], -1))
+        y = self.activate(multiply(kernel, flat, self.get_bias(now), now.sure))
+        return ops.reshape(y, (now.members, self.arguments["units"], *x.shape[2:]))
