@@ -1,5 +1,6 @@
 """What the tests share: a small spec to vary, and TensorFlow set up as workers have it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -40,10 +41,14 @@ training:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item):
-    """Leaves out a study's figures, which take seconds, but for tests marked `figures`: nobody else looks at them."""
+    """Leaves out a study's figures, which take seconds, but for tests marked `figures`: nobody else looks at them.
+
+    In the processes that a test starts too.
+    """
     with pytest.MonkeyPatch.context() as patch:
         if not item.get_closest_marker("figures"):
             patch.setattr("regsearch.report.views.gallery", lambda *_: [])
+            patch.setenv("PYTHONPATH", str(Path(__file__).with_name("processes")), prepend=os.pathsep)
         return (yield)
 
 

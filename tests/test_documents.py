@@ -282,12 +282,11 @@ def test_the_weight_counts_that_are_quoted_are_those_of_the_study():
 
 
 def bash(script, cwd):
-    """Runs a script as a user would who has activated the environment, but with `made_up_training`."""
+    """Runs a script as a user would who has activated the environment, but trains nothing; see `processes`."""
     activate = Path(sys.prefix) / "bin" / "activate"
     path = f'PATH="{Path(sys.executable).parent}:$PATH"'
     begin = f"source {shlex.quote(str(activate))}" if activate.exists() else path
-    folders = (str(Path(__file__).parent / "made_up_training"), os.environ.get("PYTHONPATH"))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, folders))}
+    environment = {**os.environ, "MADE_UP_TRAINING": "1"}
     command = ["bash", "-euo", "pipefail", "-c", f"{begin}\n{script}"]
     done = subprocess.run(command, cwd=cwd, env=environment, text=True, capture_output=True, timeout=300)
     return "" if not done.returncode else f"{script}\n{done.stdout[-1000:]}\n{done.stderr[-2000:]}"
