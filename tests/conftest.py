@@ -9,8 +9,10 @@ import pytest
 
 from regsearch import spec
 from regsearch.engine import backend
+from regsearch.engine.population import training
 
 backend.start(threads=1)  # as workers do: another number of threads rounds otherwise
+training.compiled.most = 40  # the same few networks train in many tests, and compiling takes most of the time
 
 CONFIGS_FOLDER = Path(__file__).parents[1] / "configs"
 CONFIGS = sorted(CONFIGS_FOLDER.rglob("*.yaml"))
