@@ -221,9 +221,11 @@ def test_the_study_quotes_its_own_tables(studies):
 def test_how_far_small_networks_narrow_the_range_is_what_suggest_says():
     text = " ".join(DOCUMENTS["results/reference/study/README.md"].text.split())
 
+    snapshots = {study: report.read(STUDY / study) for study in ("sgd", "adamw")}
+
     def suggest(study, below):
         """Of each setting with a range its penalty, how far the ends are apart, and whether it holds the truth."""
-        snapshot = report.read(STUDY / study)
+        snapshot = snapshots[study]
         best = snapshot.tables.best_lambda
         widest = best[best["trainable_weights"] == 75050].set_index(["penalty", "learning_rate", "train_size"])
         ranges = [each for each in snapshot.suggest(75050, below=below) if isinstance(each, analysis.Suggestion)]

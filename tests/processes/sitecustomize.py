@@ -38,13 +38,7 @@ def _make_up_records(work):
             return really_train(spec, job, *arguments)
         return [_record(cell, job.size) for cell in job.population.cells]
 
-    _put(train, work)
-
-
-def _put(function, module):
-    """Puts it in the place of the function of its name, by which workers find it."""
-    function.__module__, function.__qualname__ = module.__name__, function.__name__
-    setattr(module, function.__name__, function)
+    work.train = train
 
 
 def _record(cell, size):
@@ -64,16 +58,16 @@ def _make_up_times(timing):
         timings = [Timing(float(job.size.work * job.members), 1.0, 0.1, 1e-4) for job in jobs]
         return timing._Timed(now, now, 2**30, timings)
 
-    _put(_time_all, timing)
+    timing._time_all = _time_all
     if _trains_nothing():
         sys.modules["regsearch.runner"].tuner = None  # which a plan imports since a run does
 
 
-def _import_nothing_early(workers):
-    """What trains really imports TensorFlow itself."""
-    workers.Prepared.setup = lambda *_: None
+def _work_in_this_process(site):
+    """Other processes take seconds to start, and the engine to import."""
+    site.ThisMachine.count_processes = lambda *_: 0
     if _trains_nothing():
-        workers.engine.start = workers.engine.import_quietly = lambda *_: None
+        site.engine.start = site.engine.import_quietly = lambda *_: None
 
 
 def _search_without_keras_tuner(search):
@@ -89,11 +83,6 @@ def _trains_nothing():
     return ["run", "configs/smoke.yaml"] != sys.argv[1:3]
 
 
-def _work_with_one_core(backend):
-    """One worker is enough where nothing takes long."""
-    backend.count_cores = lambda: 1
-
-
 def _draw_nothing(views):
     views.gallery = lambda *_: []
 
@@ -101,10 +90,9 @@ def _draw_nothing(views):
 PATCHES = {"regsearch.report.views": _draw_nothing}
 if os.environ.get("MADE_UP_TRAINING"):
     PATCHES |= {
-        "regsearch.engine.backend": _work_with_one_core,
         "regsearch.runner.work": _make_up_records,
         "regsearch.runner.timing": _make_up_times,
-        "regsearch.runner.workers": _import_nothing_early,
+        "regsearch.runner.site": _work_in_this_process,
         "regsearch.runner.search": _search_without_keras_tuner,
     }
 sys.meta_path.insert(0, _Patched())
