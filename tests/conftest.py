@@ -9,10 +9,6 @@ import pytest
 
 from regsearch import spec
 from regsearch.engine import backend
-from regsearch.engine.population import training
-
-backend.start(threads=1)  # as workers do: another number of threads rounds otherwise
-training.compiled.most = 40  # the same few networks train in many tests, and compiling takes most of the time
 
 CONFIGS_FOLDER = Path(__file__).parents[1] / "configs"
 CONFIGS = sorted(CONFIGS_FOLDER.rglob("*.yaml"))
@@ -39,6 +35,15 @@ training:
   batch_size: 32
   epochs: 2
 """
+
+
+def pytest_configure(config: pytest.Config):
+    """Makes TensorFlow ready in the processes that run tests; the one that hands them out needs none."""
+    if config.getoption("dist", "no") == "no":
+        backend.start(threads=1)  # as workers do: another number of threads rounds otherwise
+        from regsearch.engine.population import training
+
+        training.compiled.most = 40  # the same few networks train in many tests, and compiling takes most of the time
 
 
 @pytest.hookimpl(wrapper=True)

@@ -24,8 +24,8 @@ TINY = [
 ]
 
 
-def run(path, *changes, engine="population", workers=0):
-    return study.run(parsed(*TINY, *changes), path, study.Settings(engine, workers))
+def run(path, *changes, engine="population"):
+    return study.run(parsed(*TINY, *changes), path, study.Settings(engine))
 
 
 def facts(path):
@@ -110,14 +110,6 @@ def test_a_stopped_run_resumes_with_what_is_missing_and_ends_the_same(ended, tmp
     assert facts(tmp_path).equals(facts(ended))
     for name in ("epochs.csv", "response.csv", "best_lambda.csv"):
         assert (tmp_path / name).read_bytes() == (ended / name).read_bytes()
-
-
-def test_workers_of_their_own_give_the_same_numbers(finished, tmp_path):
-    run(tmp_path, workers=2)
-    inline, two = (facts(path).sort_values("trial", ignore_index=True) for path in (finished, tmp_path))
-    assert two.equals(inline)
-    for name in ("response.csv", "best_lambda.csv"):
-        assert (tmp_path / name).read_bytes() == (finished / name).read_bytes()
 
 
 def test_engines_agree_on_a_whole_study(finished, finished_by_reference):

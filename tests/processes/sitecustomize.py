@@ -80,7 +80,7 @@ def _search_without_keras_tuner(search):
 
 def _trains_nothing():
     """Whether this is anything but the command that runs the study `smoke`."""
-    return ["run", "configs/smoke.yaml"] != sys.argv[1:3]
+    return sys.argv[1:3] != ["run", "configs/smoke.yaml"]
 
 
 def _draw_nothing(views):
