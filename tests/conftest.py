@@ -1,5 +1,6 @@
 """What the tests share: a small spec to vary, and TensorFlow set up as workers have it."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -50,8 +51,9 @@ def pytest_configure(config: pytest.Config):
 def pytest_runtest_protocol(item: pytest.Item):
     """Leaves out a study's figures, which take seconds, but for tests marked `figures`: nobody else looks at them.
 
-    In the processes that a test starts too.
+    In the processes that a test starts too. Warnings are heard, whatever `--quiet` of an earlier test left.
     """
+    logging.getLogger("regsearch").setLevel(logging.NOTSET)
     with pytest.MonkeyPatch.context() as patch:
         if not item.get_closest_marker("figures"):
             patch.setattr("regsearch.report.views.gallery", lambda *_: [])
