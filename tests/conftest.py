@@ -1,5 +1,6 @@
 """What the tests share: a small spec to vary, and TensorFlow set up as workers have it."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -12,10 +13,6 @@ from regsearch.engine import backend
 
 BACKEND = os.environ.get("REGSEARCH_TEST_BACKEND", "tensorflow")
 """What the tests of the engine compute with."""
-backend.start(
-    1, "CPU" if BACKEND == "jax" else None, BACKEND
-)  # as workers do: another number of threads rounds otherwise
-
 CONFIGS_FOLDER = Path(__file__).parents[1] / "configs"
 CONFIGS = sorted(CONFIGS_FOLDER.rglob("*.yaml"))
 
@@ -43,12 +40,26 @@ training:
 """
 
 
+def pytest_configure(config: pytest.Config):
+    """Makes the backend ready in the processes that run tests; the one that hands them out needs none."""
+    if config.getoption("dist", "no") == "no":
+        backend.start(1, "CPU", BACKEND)  # as workers do: another number of threads rounds otherwise
+        from regsearch.engine.population import trainer
+
+        trainer.compiled.most = 40  # the same few networks train in many tests, and compiling takes most of the time
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item):
-    """Leaves out a study's figures, which take seconds, but for tests marked `figures`: nobody else looks at them."""
+    """Leaves out a study's figures, which take seconds, but for tests marked `figures`: nobody else looks at them.
+
+    In the processes that a test starts too. Warnings are heard, whatever `--quiet` of an earlier test left.
+    """
+    logging.getLogger("regsearch").setLevel(logging.NOTSET)
     with pytest.MonkeyPatch.context() as patch:
         if not item.get_closest_marker("figures"):
             patch.setattr("regsearch.report.views.gallery", lambda *_: [])
+            patch.setenv("PYTHONPATH", str(Path(__file__).with_name("processes")), prepend=os.pathsep)
         return (yield)
 
 

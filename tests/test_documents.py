@@ -221,9 +221,11 @@ def test_the_study_quotes_its_own_tables(studies):
 def test_how_far_small_networks_narrow_the_range_is_what_suggest_says():
     text = " ".join(DOCUMENTS["results/reference/study/README.md"].text.split())
 
+    snapshots = {study: report.read(STUDY / study) for study in ("sgd", "adamw")}
+
     def suggest(study, below):
         """Of each setting with a range its penalty, how far the ends are apart, and whether it holds the truth."""
-        snapshot = report.read(STUDY / study)
+        snapshot = snapshots[study]
         best = snapshot.tables.best_lambda
         widest = best[best["trainable_weights"] == 75050].set_index(["penalty", "learning_rate", "train_size"])
         ranges = [each for each in snapshot.suggest(75050, below=below) if isinstance(each, analysis.Suggestion)]
@@ -282,12 +284,11 @@ def test_the_weight_counts_that_are_quoted_are_those_of_the_study():
 
 
 def bash(script, cwd):
-    """Runs a script as a user would who has activated the environment, but with `made_up_training`."""
+    """Runs a script as a user would who has activated the environment, but trains nothing; see `processes`."""
     activate = Path(sys.prefix) / "bin" / "activate"
     path = f'PATH="{Path(sys.executable).parent}:$PATH"'
     begin = f"source {shlex.quote(str(activate))}" if activate.exists() else path
-    folders = (str(Path(__file__).parent / "made_up_training"), os.environ.get("PYTHONPATH"))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, folders))}
+    environment = {**os.environ, "MADE_UP_TRAINING": "1"}
     command = ["bash", "-euo", "pipefail", "-c", f"{begin}\n{script}"]
     done = subprocess.run(command, cwd=cwd, env=environment, text=True, capture_output=True, timeout=300)
     return "" if not done.returncode else f"{script}\n{done.stdout[-1000:]}\n{done.stderr[-2000:]}"

@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 from bad_specs import BAD
 from click.testing import CliRunner
-from conftest import CONFIGS_FOLDER, SPEC, edited, run_command
+from conftest import CONFIGS_FOLDER, edited, parsed, run_command
 
-from regsearch import study
+from regsearch import engine, study
 from regsearch.cli import main
 from regsearch.cli.interrupt import Stopped
 from regsearch.errors import ResultsError
@@ -33,6 +33,9 @@ architectures:
 grid: {penalties: [l1], lambdas: [0.1], seeds: 1}
 training: {optimizer: SGD, batch_size: 32, epochs: 1}
 """
+
+
+FINISHED = ("widths: [1, 2]", "widths: [1]"), ("penalties: [l1, l2]", "penalties: [l1]")
 
 
 def invoke(*arguments):
@@ -100,9 +103,9 @@ def test_too_few_images_are_exit_3(spec_file):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """One real run by the command itself."""
+    """One real run by the command itself, by two workers where there are two cores."""
     path = tmp_path_factory.mktemp("cli")
-    (path / "tiny.yaml").write_text(SPEC.replace("widths: [1, 2]", "widths: [1]"))
+    (path / "tiny.yaml").write_text(edited(*FINISHED))
     return path, run_command("run", "tiny.yaml", cwd=path)
 
 
@@ -112,15 +115,30 @@ def test_run_puts_data_on_stdout_and_progress_on_stderr(finished):
     assert result.returncode == 0, result.stderr
     assert "w1" in result.stdout
     assert "best lambda" in result.stdout
-    assert "10 trials: training 10" in result.stderr
+    assert "6 trials: training 6" in result.stderr
     assert "Results are in results/tiny/" in result.stderr
     assert (path / "results" / "tiny" / "best_lambda.csv").exists()
 
 
 @pytest.mark.slow
-def test_run_again_says_that_nothing_was_missing(finished):
-    result = run_command("run", "tiny.yaml", cwd=finished[0])
-    assert result.returncode == 0
+def test_workers_of_their_own_give_the_numbers_of_one_process(finished, tmp_path):
+    study.run(parsed(*FINISHED), tmp_path, study.Settings())
+    workers = finished[0] / "results" / "tiny"
+    assert json.loads((workers / "study.json").read_text())["runs"][0]["workers"] == min(2, engine.count_cores())
+    one, two = (
+        pd.read_csv(path / "trials.csv").drop(columns="seconds").sort_values("trial", ignore_index=True)
+        for path in (tmp_path, workers)
+    )
+    assert two.equals(one)
+    for name in ("response.csv", "best_lambda.csv"):
+        assert (workers / name).read_bytes() == (tmp_path / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_run_again_says_that_nothing_was_missing(finished, monkeypatch):
+    monkeypatch.chdir(finished[0])
+    result = invoke("run", "tiny.yaml")
+    assert result.exit_code == 0
     assert "nothing was missing, so nothing was trained" in result.stderr
 
 
@@ -142,10 +160,10 @@ def test_report_rebuilds_the_tables_byte_for_byte(finished):
 
 @pytest.mark.slow
 def test_another_study_in_the_folder_is_exit_4(finished, spec_file):
-    result = run_command("run", spec_file(("epochs: 2", "epochs: 3")), "--out", finished[0] / "results" / "tiny")
-    assert result.returncode == 4
+    result = invoke("run", spec_file(("epochs: 2", "epochs: 3")), "--out", finished[0] / "results" / "tiny")
+    assert result.exit_code == 4
     assert "epochs: 2 there, 3 here" in result.stderr
-    assert "Traceback" not in result.stderr
+    assert "Traceback" not in result.output
 
 
 def test_report_on_what_is_no_results_folder_is_exit_4(tmp_path):

@@ -10,11 +10,13 @@ from pathlib import Path
 import made_up_folder
 import pytest
 from click.testing import CliRunner
-from conftest import SPEC
+from conftest import edited
 
 import regsearch
 from regsearch.cli import main
 from regsearch.cli.streams import OutputError, open_streams
+
+MNIST = "name: digits", "name: mnist"  # for which no Scikit-learn is imported, which takes a second
 
 
 def shell(redirection, *arguments, cwd=None):
@@ -25,20 +27,20 @@ def shell(redirection, *arguments, cwd=None):
 @pytest.mark.parametrize("arguments", [["check", "SPEC"], ["--help"]])
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_a_full_disk_under_stdout_is_one_clear_error(spec_file, arguments):
-    result = shell("> /dev/full", *(spec_file() if word == "SPEC" else word for word in arguments))
+    result = shell("> /dev/full", *(spec_file(MNIST) if word == "SPEC" else word for word in arguments))
     expected = "regsearch: error: stdout: expected an output that can be written, got: No space left on device\n"
     assert (result.returncode, result.stderr) == (4, expected)
 
 
 def test_a_reader_that_leaves_is_a_quiet_end(spec_file):
-    result = shell("| head -c 0", "check", spec_file(("widths: [1, 2]", f"widths: {list(range(1, 3000))}")))
+    result = shell("| head -c 0", "check", spec_file(MNIST, ("widths: [1, 2]", f"widths: {list(range(1, 1000))}")))
     assert (result.returncode, result.stdout, result.stderr) == (141, "", "")
 
 
 def test_closed_streams_are_no_error(spec_file):
-    assert shell(">&-", "check", spec_file()).returncode == 0
-    result = shell("2>&-", "check", spec_file())
-    assert (result.returncode, "trials on digits" in result.stdout) == (0, True)
+    assert shell(">&-", "check", spec_file(MNIST)).returncode == 0
+    result = shell("2>&-", "check", spec_file(MNIST))
+    assert (result.returncode, "trials on mnist" in result.stdout) == (0, True)
     assert shell(">&- 2>&-", "check", "none.yaml").returncode == 2
 
 
@@ -61,7 +63,7 @@ NO_TEXT = os.fsdecode(b"\xff")
 
 def test_a_spec_and_a_folder_whose_names_are_no_text_are_as_good_as_others(tmp_path):
     path, results = tmp_path / f"spec{NO_TEXT}.yaml", tmp_path / f"results{NO_TEXT}"
-    path.write_text(SPEC)
+    path.write_text(edited(MNIST))
     made_up_folder.write(results)
     study = json.loads((results / "study.json").read_text())
     (results / "study.json").write_text(json.dumps(study | {"runs": [{"command": f"regsearch run {path}"}]}))

@@ -232,7 +232,9 @@ def dies_after_three_epochs(spec, job, _, marker, work=work.train):
 
 @pytest.mark.slow
 def test_a_worker_goes_on_from_the_state_that_a_killed_one_left(tmp_path, monkeypatch):
-    spec = parsed(*FEW, *DEEP, ("[l1, l2]", "[l1]"), ("lambdas: [0, 0.01]", "lambdas: [0.01]"))
+    spec = parsed(
+        *FEW, ("[l1, l2]", "[l1]"), ("lambdas: [0, 0.01, 0.1]", "lambdas: [0.01]"), ("epochs: 2", "epochs: 5")
+    )
     studies.run(spec, tmp_path / "inline", runner.Settings())
     marker = tmp_path / "died"
     monkeypatch.setattr("regsearch.runner.work.train", partial(dies_after_three_epochs, marker=marker))

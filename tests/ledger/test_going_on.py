@@ -1,7 +1,6 @@
 """What a user sees of a results folder that is held, taken over, linked, or lacks epochs, from the command line."""
 
 import json
-import logging
 import re
 import shutil
 
@@ -26,12 +25,6 @@ def invoke(*arguments):
 
 def run(spec, out, *options):
     return invoke("run", spec, "--out", out, "--workers", "inline", "--quiet", *options)
-
-
-@pytest.fixture(autouse=True)
-def warnings_are_heard(caplog):
-    """Whatever `--quiet` of an earlier test left."""
-    caplog.set_level(logging.WARNING, "regsearch")
 
 
 @pytest.fixture

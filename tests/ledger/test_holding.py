@@ -3,7 +3,6 @@
 import errno
 import fcntl
 import json
-import logging
 import os
 import signal
 import subprocess
@@ -38,12 +37,6 @@ with hold(Path(folder)) as held:
 """
 HERE = holder._describe_place()
 ELSEWHERE = {"host": "node17", "machine": "another", "boot": "another", "process": 5}
-
-
-@pytest.fixture(autouse=True)
-def warnings_are_heard(caplog):
-    """Whatever `--quiet` of an earlier test left."""
-    caplog.set_level(logging.WARNING, "regsearch")
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A ledger that an earlier version, a spreadsheet or two runs at once left is gone on with, or refused in words."""
 
 import gzip
-import logging
 import shutil
 from dataclasses import fields, make_dataclass
 from pathlib import Path
@@ -31,12 +30,6 @@ from regsearch.spec import Spec
 
 FILES = ["trials.csv", "epochs.csv"]
 LEFT = Path(__file__).parent / "left_by_0.2.0"
-
-
-@pytest.fixture(autouse=True)
-def warnings_are_heard(caplog):
-    """Whatever `--quiet` of an earlier test left."""
-    caplog.set_level(logging.WARNING, "regsearch")
 
 
 @pytest.fixture

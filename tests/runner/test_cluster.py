@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from asyncio import CancelledError
+from contextlib import ExitStack
 from itertools import pairwise
 
 import pandas as pd
@@ -25,9 +26,19 @@ REGSEARCH = [sys.executable, "-m", "regsearch"]
 
 
 @pytest.fixture(scope="module")
-def running():
-    with cluster(2) as found:
-        yield found
+def started():
+    """Those that tests have started, and what ends them."""
+    with ExitStack() as stack:
+        yield [], stack
+
+
+@pytest.fixture
+def running(started):
+    """A cluster of two workers: the last, or another where a test has ended it."""
+    found, stack = started
+    if not found or found[-1].scheduler.poll() is not None:
+        found.append(stack.enter_context(cluster(2)))
+    return found[-1]
 
 
 @pytest.fixture
@@ -135,6 +146,23 @@ def test_a_certificate_that_is_not_there_is_named(tmp_path):
         connect("tls://127.0.0.1:1", tmp_path / "none.pem", tmp_path / "none.pem")
 
 
+def test_usage_that_does_not_fit_together_is_refused(spec_file):
+    from click.testing import CliRunner
+
+    from regsearch.cli import main
+
+    for options, message in [
+        (["--tls-ca", "x"], "go with --cluster"),
+        (["--cluster", "tls://a:1", "--workers", "2"], "leave --workers out"),
+        (["--shard", "1/2", "--fresh"], "--fresh would move away"),
+        (["--shard", "3/2"], "expected I/N"),
+        (["--workers", "per-gpu", "--device", "cpu"], "does not go with --device cpu"),
+        (["--workers", "some"], "expected auto, per-gpu, inline or a number"),
+    ]:
+        result = CliRunner().invoke(main, ["run", str(spec_file()), *options])
+        assert (result.exit_code, message in result.output) == (2, True), result.output
+
+
 def wait_for_rows(path, count, process):
     deadline = time.monotonic() + 120
     while not path.exists() or path.read_bytes().count(b"\n") <= count:
@@ -144,18 +172,18 @@ def wait_for_rows(path, count, process):
 
 
 @pytest.mark.slow
-def test_a_killed_worker_costs_nothing_and_a_killed_scheduler_one_clear_error(tmp_path):
+def test_a_killed_worker_costs_nothing_and_a_killed_scheduler_one_clear_error(running, tmp_path):
+    """It ends the cluster, and so comes last."""
     changes = ("widths: [1, 2]", "widths: [1]"), ("seeds: 2", "seeds: 40"), ("epochs: 2", "epochs: 200")
     (tmp_path / "tiny.yaml").write_text(edited(*changes))
     out = tmp_path / "out"
-    with cluster(2) as running:
-        command = [*REGSEARCH, "run", str(tmp_path / "tiny.yaml"), "--out", str(out), *running.options()]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-            wait_for_rows(out / "trials.csv", 5, process)
-            os.kill(running.training()[0].pid, signal.SIGKILL)
-            wait_for_rows(out / "trials.csv", 15, process)
-            os.kill(running.scheduler.pid, signal.SIGKILL)
-            code, said = process.wait(60), process.stderr.read()
+    command = [*REGSEARCH, "run", str(tmp_path / "tiny.yaml"), "--out", str(out), *running.options()]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        wait_for_rows(out / "trials.csv", 5, process)
+        os.kill(running.training()[0].pid, signal.SIGKILL)
+        wait_for_rows(out / "trials.csv", 15, process)
+        os.kill(running.scheduler.pid, signal.SIGKILL)
+        code, said = process.wait(60), process.stderr.read()
     assert code == 6, said
     assert "the scheduler was lost" in said
     assert "Everything finished is kept" in said
@@ -173,20 +201,3 @@ def found(kept, changes):
     """Which cells of a spec were kept."""
     cells = grid.make_cells(parsed(*changes), "population", "digits")
     return pd.Series([cell.trial for cell in cells]).isin(kept["trial"])
-
-
-def test_usage_that_does_not_fit_together_is_refused(spec_file):
-    from click.testing import CliRunner
-
-    from regsearch.cli import main
-
-    for options, message in [
-        (["--tls-ca", "x"], "go with --cluster"),
-        (["--cluster", "tls://a:1", "--workers", "2"], "leave --workers out"),
-        (["--shard", "1/2", "--fresh"], "--fresh would move away"),
-        (["--shard", "3/2"], "expected I/N"),
-        (["--workers", "per-gpu", "--device", "cpu"], "does not go with --device cpu"),
-        (["--workers", "some"], "expected auto, per-gpu, inline or a number"),
-    ]:
-        result = CliRunner().invoke(main, ["run", str(spec_file()), *options])
-        assert (result.exit_code, message in result.output) == (2, True), result.output

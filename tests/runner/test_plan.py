@@ -215,9 +215,8 @@ def test_an_epoch_of_few_steps_is_timed_as_it_is():
 @pytest.mark.parametrize(("engine", "epochs"), [("population", 100), ("reference", 10)])
 def test_a_plan_of_a_real_study_is_of_the_right_order(tmp_path, engine, epochs):
     """How near it comes, `tests/benchmarks/planned.py` measures: a test beside other work cannot."""
-    spec = parsed(
-        ("epochs: 2", f"epochs: {epochs}"), ("[0, 0.01, 0.1]", "[0.1]"), ("[1, 2]", "[2]"), ("seeds: 2", "seeds: 1")
-    )
+    small = ("[l1, l2]", "[l2]"), ("[0, 0.01, 0.1]", "[0.1]"), ("[1, 2]", "[2]"), ("seeds: 2", "seeds: 1")
+    spec = parsed(("epochs: 2", f"epochs: {epochs}"), *small)
     settings = study.Settings(engine, 0)
     found = make_plan(spec, tmp_path / "none", settings, time.perf_counter())
     engines.forget()  # what the samples compiled: a run in another process finds nothing

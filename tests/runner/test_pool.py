@@ -6,7 +6,8 @@ import sys
 
 import pytest
 from conftest import parsed
-from test_workers import dies, jobs, train
+from stand_ins import Unprepared, die_of_one_network
+from test_workers import jobs, train
 
 import regsearch
 from regsearch.engine import limits
@@ -98,7 +99,8 @@ def test_a_worker_that_dies_and_cannot_be_replaced_leaves_no_run_waiting_for_eve
         raise OSError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr(pool, "ABANDONED_SECONDS", 2.0)
-    monkeypatch.setattr("regsearch.runner.work.train", dies)
+    monkeypatch.setattr(pool, "Prepared", Unprepared)
+    monkeypatch.setattr("regsearch.runner.work.train", die_of_one_network)
     smallest = [job for job in jobs(members=2) if job.population.first.architecture.width == 1]
     with pool.open_pool(1, "CPU", 1, "tensorflow") as workers:
         monkeypatch.setattr("distributed.nanny.WorkerProcess.start", fails)

@@ -1,15 +1,15 @@
 """Workers that die or fail have their population tried again; what fails twice is recorded, and the rest goes on."""
 
-import logging
-import os
-import signal
 import time
 from concurrent.futures import Future
-from pathlib import Path
+from functools import partial
 
 import dask
+import psutil
 import pytest
+import stand_ins
 from conftest import parsed
+from distributed import Client
 
 from regsearch import data as datasets
 from regsearch.engine import Job
@@ -18,7 +18,7 @@ from regsearch.grid import costs as sizing
 from regsearch.runner import dispatch
 from regsearch.runner.pool import open_pool
 from regsearch.runner.work import train as work
-from regsearch.runner.workers import UnwantedError, Workers, use_this_process
+from regsearch.runner.workers import Workers, use_this_process
 
 SPEC = parsed()
 
@@ -79,26 +79,16 @@ def test_a_job_that_fails_once_is_tried_again_in_halves_and_nothing_is_lost(monk
     assert sorted(len(group) for group in found) == [2, 2, 3, 3, 5, 5]
 
 
-def dies_once(spec, job, *asked, marker):
-    """Kills its own process the first time it runs."""
-    if not marker.exists():
-        marker.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return work(spec, job, *asked)
-
-
-def dies(spec, job, *asked):
-    first = job.population.first
-    if first.seed == 0 and first.architecture.width == 1 and first.lam == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return work(spec, job, *asked)
+@pytest.fixture
+def unprepared(monkeypatch):
+    """Workers that train nothing need not be made ready."""
+    monkeypatch.setattr("regsearch.runner.pool.Prepared", stand_ins.Unprepared)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("unprepared")
 def test_a_killed_worker_is_replaced_and_its_population_tried_again(tmp_path, monkeypatch):
-    from functools import partial
-
-    monkeypatch.setattr("regsearch.runner.work.train", partial(dies_once, marker=Path(tmp_path / "died")))
+    monkeypatch.setattr("regsearch.runner.work.train", partial(stand_ins.die_once, marker=tmp_path / "died"))
     impatient = {"distributed": {"deploy": {"lost-worker-timeout": "1 ms"}}}  # it would give the worker up
     monkeypatch.setattr(dask.config.refresh, "__defaults__", (None, [impatient, *dask.config.defaults], [], None))
     with open_pool(1, "CPU", 1, "tensorflow") as pool:
@@ -109,8 +99,9 @@ def test_a_killed_worker_is_replaced_and_its_population_tried_again(tmp_path, mo
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("unprepared")
 def test_a_network_that_always_kills_its_worker_fails_alone(monkeypatch):
-    monkeypatch.setattr("regsearch.runner.work.train", dies)
+    monkeypatch.setattr("regsearch.runner.work.train", stand_ins.die_of_one_network)
     with open_pool(1, "CPU", 1, "tensorflow") as pool:
         smallest = [job for job in jobs(members=2) if job.population.first.architecture.width == 1]
         found = train(pool, smallest)
@@ -123,38 +114,24 @@ def test_a_network_that_always_kills_its_worker_fails_alone(monkeypatch):
 @pytest.fixture(scope="module")
 def pool():
     """One worker, for tests that leave it as it was."""
-    with open_pool(1, "CPU", 1, "tensorflow") as opened:
-        yield opened
-
-
-def warns(_):
-    logging.getLogger("regsearch.ledger.checkpoints").warning("said by a worker")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("regsearch.runner.pool.Prepared", stand_ins.Unprepared)
+        with open_pool(1, "CPU", 1, "tensorflow") as opened:
+            yield opened
 
 
 @pytest.mark.slow
 def test_what_a_worker_warns_of_is_heard_here(pool, caplog):
     deadline = time.monotonic() + 60
     while "said by a worker" not in caplog.text and time.monotonic() < deadline:
-        pool.submit(warns).result()
+        pool.submit(stand_ins.warn).result()
         time.sleep(0.1)
     assert "said by a worker" in caplog.text
 
 
-def idle(_):
-    time.sleep(0.1)
-
-
-def find_scheduler(_):
-    from distributed import get_worker
-
-    return get_worker().scheduler.address
-
-
 @pytest.mark.slow
 def test_no_port_is_open_beyond_this_machine(pool):
-    import psutil
-
-    pool.submit(idle).result()
+    pool.submit(stand_ins.idle).result()
     here = psutil.Process()
     listening = [c for process in [here, *here.children(recursive=True)] for c in process.net_connections()
                  if c.status == psutil.CONN_LISTEN]  # fmt: skip
@@ -164,26 +141,12 @@ def test_no_port_is_open_beyond_this_machine(pool):
 
 @pytest.mark.slow
 def test_another_user_of_this_machine_cannot_hand_work_to_its_workers(pool):
-    from distributed import Client
-
-    address = pool.submit(find_scheduler).result()
+    address = pool.submit(stand_ins.find_scheduler).result()
     assert address.startswith("tls://127.0.0.1:")
     with pytest.raises(Exception, match="SSL|TLS|certificate|encrypt|reset|closed"):
         Client(address.replace("tls://", "tcp://"), timeout=2, set_as_default=False)
     with pytest.raises(Exception, match="SSL|TLS|certificate|encrypt|reset|closed"):
         Client(address, timeout=2, set_as_default=False)
-
-
-def train_until_unwanted(folder, raise_if_unwanted):
-    (folder / "started").touch()
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            raise_if_unwanted()
-        except UnwantedError:
-            (folder / "unwanted").touch()
-            raise
-        time.sleep(0.02)
 
 
 def wait_for(path):
@@ -195,7 +158,7 @@ def wait_for(path):
 
 @pytest.mark.slow
 def test_a_worker_ends_what_nobody_waits_for(pool, tmp_path):
-    future = pool.submit(train_until_unwanted, tmp_path)
+    future = pool.submit(stand_ins.go_on_until_unwanted, tmp_path)
     wait_for(tmp_path / "started")
     future.cancel()
     wait_for(tmp_path / "unwanted")

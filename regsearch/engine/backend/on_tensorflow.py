@@ -36,7 +36,7 @@ def sees_gpu() -> bool:
 
 def compile_function(function: Callable[..., Any], with_xla: bool) -> Callable[..., Any]:
     """See `Door.compile_function`."""
-    compiled: Callable[..., Any] = tf.function(function, jit_compile=with_xla)
+    compiled: Callable[..., Any] = tf.function(function, jit_compile=with_xla, autograph=False)
     return compiled
 
 

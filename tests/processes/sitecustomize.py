@@ -1,17 +1,18 @@
-"""With this folder on PYTHONPATH networks are not trained in any process, but given made-up losses: best at lambda 0.03.
+"""With this folder on PYTHONPATH no process draws a study's figures, which take seconds.
 
-So the documents' commands run in seconds. The study `smoke` is trained all the same, by populations. What else takes
-seconds is left out: figures, and where nothing is trained TensorFlow and Keras Tuner.
+With MADE_UP_TRAINING set networks are not trained either, but given made-up losses: best at lambda 0.03. So the
+documents' commands run in seconds. The smallest networks of the study `smoke` are trained all the same where it is run
+by the command. Where nothing is trained TensorFlow and Keras Tuner are left out.
 """
 
-import importlib.abc
 import importlib.machinery
 import math
+import os
 import sys
 import time
 
 
-class _Patched(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+class _Patched:
     """Loads the modules named in PATCHES as they are, then patches them."""
 
     def find_spec(self, name, path, target=None):  # noqa: ARG002 - the signature is Python's
@@ -33,17 +34,11 @@ def _make_up_records(work):
     really_train = work.train
 
     def train(spec, job, *arguments):
-        if spec.name == "smoke" and job.engine == "population":
+        if not _trains_nothing() and job.population.first.architecture.width == spec.architecture.widths[0]:
             return really_train(spec, job, *arguments)
         return [_record(cell, job.size) for cell in job.population.cells]
 
-    _put(train, work)
-
-
-def _put(function, module):
-    """Puts it in the place of the function of its name, by which workers find it."""
-    function.__module__, function.__qualname__ = module.__name__, function.__name__
-    setattr(module, function.__name__, function)
+    work.train = train
 
 
 def _record(cell, size):
@@ -63,14 +58,16 @@ def _make_up_times(timing):
         timings = [Timing(float(job.size.work * job.members), 1.0, 0.1, 1e-4) for job in jobs]
         return timing._Timed(now, now, 2**30, timings)
 
-    _put(_time_all, timing)
-
-
-def _import_nothing_early(workers):
-    """What trains really imports TensorFlow itself."""
-    workers.Prepared.setup = lambda *_: None
+    timing._time_all = _time_all
     if _trains_nothing():
-        workers.engine.start = lambda *_: None
+        sys.modules["regsearch.runner"].tuner = None  # which a plan imports since a run does
+
+
+def _work_in_this_process(site):
+    """Other processes take seconds to start, and the engine to import."""
+    site.ThisMachine.count_processes = lambda *_: 0
+    if _trains_nothing():
+        site.engine.start = site.engine.import_quietly = lambda *_: None
 
 
 def _search_without_keras_tuner(search):
@@ -82,26 +79,20 @@ def _search_without_keras_tuner(search):
 
 
 def _trains_nothing():
-    """Whether this is the command, on another study than `smoke`."""
-    program, *words = sys.argv
-    return program.endswith("/regsearch") and "configs/smoke.yaml" not in words
-
-
-def _work_with_one_core(backend):
-    """One worker is enough where nothing takes long."""
-    backend.count_cores = lambda: 1
+    """Whether this is anything but the command that runs the study `smoke`."""
+    return sys.argv[1:3] != ["run", "configs/smoke.yaml"]
 
 
 def _draw_nothing(views):
     views.gallery = lambda *_: []
 
 
-PATCHES = {
-    "regsearch.engine.backend": _work_with_one_core,
-    "regsearch.runner.work": _make_up_records,
-    "regsearch.runner.timing": _make_up_times,
-    "regsearch.runner.workers": _import_nothing_early,
-    "regsearch.runner.search": _search_without_keras_tuner,
-    "regsearch.report.views": _draw_nothing,
-}
+PATCHES = {"regsearch.report.views": _draw_nothing}
+if os.environ.get("MADE_UP_TRAINING"):
+    PATCHES |= {
+        "regsearch.runner.work": _make_up_records,
+        "regsearch.runner.timing": _make_up_times,
+        "regsearch.runner.site": _work_in_this_process,
+        "regsearch.runner.search": _search_without_keras_tuner,
+    }
 sys.meta_path.insert(0, _Patched())
