@@ -9,11 +9,11 @@ from regsearch.grid.cells import Architecture, make_architectures
 from regsearch.grid.shapes import Cost, MisfitError, trace
 from regsearch.spec import Spec, Training
 
-CACHE = 4 * 2**20
-"""Bytes of patches that may train together on a CPU: about what the caches of one core serve well."""
+CACHE = 5 * 2**19
+"""Bytes of windows that train together on a CPU: about what the caches of one core serve well."""
 MOST_ON_CPU, MOST_ON_GPU = 32, 256
-SUB_BATCH = 32
-"""Images of a batch that train at a time on a CPU, at most."""
+FEWEST_IMAGES, MOST_IMAGES = 16, 32
+"""Images of a batch that are computed at a time on a CPU: with fewer, products are slow; more leave less to members."""
 SCORED_AT_ONCE = 64
 """Images scored together: few enough to stay in the cache."""
 KEPT_COMPILED = 2
@@ -53,10 +53,17 @@ class Size:
         return max(1, min(most, int(memory_gib * 2**30 / self.memory(device))))
 
     def sub_batch(self, device: str) -> int:
-        """How many images of a batch are computed at a time, by shapes and kind of device alone."""
+        """How many images of a batch are computed at a time, by shapes and kind of device alone.
+
+        Drawn from `tests/benchmarks/sub_batches.py`: a member's windows of 16 to 32 images, or of fewer where these
+        leave the cache. A number that divides the batch is taken where one is near.
+        """
         if device == "GPU" or self.sees_batch:
             return self.batch_size
-        return min(self.batch_size, SUB_BATCH, max(1, CACHE // max(1, self.patches)))
+        fitting = CACHE // max(1, self.patches)
+        most = max(1, min(MOST_IMAGES, max(FEWEST_IMAGES, fitting // 8), fitting, self.batch_size))
+        divisors = [count for count in range(most // 2 + 1, most + most // 8 + 1) if self.batch_size % count == 0]
+        return max(divisors, default=most)
 
     def memory(self, device: str) -> int:
         """Bytes that one member needs to train; activations are held once more as gradients."""

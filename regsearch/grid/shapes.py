@@ -3,7 +3,7 @@
 Imports no Keras: tests hold the shapes and counts to Keras's own.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -73,7 +73,8 @@ class Cost:
         work: multiplications and additions to score an image.
         activations: numbers that come out of the layers.
         patches: numbers in the windows of all convolutions.
-        largest: of these, in the windows of the largest convolution.
+        largest: of these, in the windows of the largest convolution, or in what comes out of a first one: its windows
+            are of the images, which members share.
         sees_batch: whether a layer needs its whole batch at once in training.
     """
 
@@ -133,6 +134,8 @@ def trace(
                 raise MisfitError(place, problem)
             after = shape_output(layer.kind, arguments, shape)
             cost = _cost_layer(layer, arguments, shape, after, penalised)
+            if layer.convolves and not location and not total.weights:
+                cost = replace(cost, largest=prod(after))
         shape, total = after, total + cost
     return shape, total
 

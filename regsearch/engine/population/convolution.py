@@ -146,8 +146,8 @@ def _make_product(sure: Any) -> Callable[..., Any]:
     def product(kernel: Any, x: Any, bias: Any) -> Any:
         def differentiate(upstream: Any) -> Any:
             upstream = door().keep(upstream, sure)
-            total = ops.matmul(upstream, ops.ones((upstream.shape[-1], 1)))[..., 0]
-            return door().multiply(x, upstream, turn_b=True), door().multiply(kernel, upstream), total
+            products = door().multiply(x, upstream, turn_b=True), door().multiply(kernel, upstream)
+            return (*products, ops.sum(upstream, axis=-1))
 
         return door().multiply(kernel, x, turn_a=True) + bias[..., None], differentiate
 
