@@ -4,6 +4,7 @@ The backends' own generators differ from each other, and TensorFlow's under XLA 
 a hash of whole numbers instead: MurmurHash3's finalizer (Appleby), which passes its avalanche tests, applied twice.
 """
 
+from math import prod
 from typing import Any
 
 import keras
@@ -60,5 +61,5 @@ class SpatialDropout2D(keras.layers.SpatialDropout2D):
 def _drop(layer: Any, inputs: Any, shape: Any) -> Any:
     """What is left of a layer's inputs under a mask of `shape`."""
     seed, step = ops.unstack(layer.seed_generator.next(), 2)
-    position = ops.arange(0, ops.prod(ops.convert_to_tensor(shape)), dtype="int32")
+    position = ops.arange(prod(shape), dtype="int32")
     return ops.where(draw_mask(ops.reshape(position, shape), layer.rate, seed, step), inputs / (1 - layer.rate), 0.0)

@@ -11,7 +11,7 @@ from regsearch.grid.cells import (
     make_cells,
     make_populations,
 )
-from regsearch.grid.costs import KEPT_COMPILED, SCORED_AT_ONCE, Size, cost_architecture, measure
+from regsearch.grid.costs import KEPT_COMPILED, SCORED_AT_ONCE, Size, cost_architecture, measure, size
 from regsearch.grid.rounds import make_rounds, select_present
 from regsearch.grid.shapes import Window, make_window, shape_output
 
@@ -19,4 +19,5 @@ __all__ = [
     "KEPT_COMPILED", "SCORED_AT_ONCE", "TENSORFLOW", "WIDTHS", "Architecture", "Cell", "Population", "Size", "Window",
     "cost_architecture", "identify", "make_architectures", "make_cells", "make_populations", "make_rounds",
     "make_window", "measure", "select_present", "shape_output",
+    "size",
 ]  # fmt: skip

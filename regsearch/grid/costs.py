@@ -13,7 +13,7 @@ CACHE = 5 * 2**19
 """Bytes of windows that train together on a CPU: about what the caches of one core serve well."""
 MOST_ON_CPU, MOST_ON_GPU = 32, 256
 FEWEST_IMAGES, MOST_IMAGES = 16, 32
-"""Images of a batch that are computed at a time on a CPU: with fewer, products are slow; more leave less to members."""
+"""Images of a batch that are computed at a time on a CPU: fewer make slow products; more leave less to members."""
 SCORED_AT_ONCE = 64
 """Images scored together: few enough to stay in the cache."""
 KEPT_COMPILED = 2
@@ -82,7 +82,7 @@ def measure(spec: Spec, facts: Facts) -> dict[Architecture, Size]:
         width = f" at width {architecture.width}" if architecture.width else ""
         seen = facts.for_width(architecture.width)
         try:
-            sizes[architecture] = _size(cost_architecture(architecture, seen.image, seen.outputs), spec.training)
+            sizes[architecture] = size(cost_architecture(architecture, seen.image, seen.outputs), spec.training)
         except MisfitError as misfit:
             problems.append(spec.problem((*location, *misfit.location), f"expected {misfit.expected}{width}"))
     if problems:
@@ -108,7 +108,8 @@ def cost_architecture(architecture: Architecture, image: tuple[int, int, int], o
     return cost + Cost(activations=prod(image))
 
 
-def _size(cost: Cost, training: Training) -> Size:
+def size(cost: Cost, training: Training) -> Size:
+    """What a cost comes to in training."""
     # The weights' copies are themselves, their gradients, two of the optimizer's, one in passing, and those that
     # count where a network may stop early.
     copies = 5 if training.early_stopping is None else 6

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,21 @@ from numpy.typing import NDArray
 
 FOLDER = "partial"
 SAVE_SECONDS = 60.0
-DECIDING = ("regsearch", "tensorflow", "keras", "numpy")
-"""The packages whose versions decide a network's numbers."""
+DECIDING = ("regsearch", "tensorflow", "jax", "jaxlib", "keras", "numpy")
+"""The packages whose versions decide a network's numbers, as far as they are installed."""
 
 State = dict[str, NDArray[Any]]
 
 log = logging.getLogger(__name__)
+
+
+def list_versions(packages: Iterable[str]) -> dict[str, str]:
+    """The versions of packages, without those that are not installed."""
+    versions = {}
+    for name in packages:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,7 @@ class Checkpoints:
             settings: what else its numbers follow from; a state made otherwise is not continued.
         """
         trials = list(trials)
-        versions = {name: version(name) for name in DECIDING}
+        versions = list_versions(DECIDING)
         made_by = json.dumps({"trials": trials, **versions, **settings}, sort_keys=True)
         return Checkpoint(self._path(trials), made_by, self.seconds)
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from regsearch import grid
 from regsearch.data import Facts
 from regsearch.errors import ResultsError, SpecError
 from regsearch.grid import TENSORFLOW, WIDTHS
-from regsearch.ledger.checkpoints import DECIDING, SAVE_SECONDS
+from regsearch.ledger.checkpoints import DECIDING, SAVE_SECONDS, list_versions
 from regsearch.ledger.files import unusable, write_text
 from regsearch.ledger.holding import BRIEFLY, hold, hold_whole
 from regsearch.ledger.ledger import Ledger
@@ -147,7 +146,7 @@ def note_run(folder: Path, **facts: Any) -> None:
     study = read_facts(folder).facts
     run = facts | {
         "ended": _now(),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "versions": {"python": platform.python_version(), **list_versions(PACKAGES)},
         "machine": {"platform": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }

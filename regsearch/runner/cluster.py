@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from distributed import Client, Security
 from regsearch import engine
 from regsearch.engine import Job
 from regsearch.errors import ClusterError
-from regsearch.ledger import DECIDING
+from regsearch.ledger import DECIDING, list_versions
 from regsearch.runner.dask_settings import silence_dask
 from regsearch.runner.faults import word_cause
 from regsearch.runner.workers import Prepared, Workers, prepare, use_client
@@ -237,7 +236,7 @@ class _Admitted(Prepared):
 
 def _list_versions() -> dict[str, str]:
     """Of Python and what decides the numbers; runs on the workers too."""
-    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+    return {"python": platform.python_version(), **list_versions(PACKAGES)}
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,6 +1,6 @@
 """Width 64 on 32×32×3 images: time and memory of the population engine against the reference engine.
 
-The population engine runs twice, with convolutions by patches (as the rule picks) and by TensorFlow's own.
+The population engine runs on both backends.
 
 Both are timed as whole processes with every core of the machine, interleaved: the population engine as one
 single-threaded worker a core, the reference engine with all threads. Memory is the largest of any one process.
@@ -33,7 +33,7 @@ grid: {{penalties: [l1], lambdas: [0, 0.001], seeds: 2}}
 training: {{optimizer: {{SGD: {{learning_rate: 0.01}}}}, batch_size: 32, epochs: 20}}
 """
 
-VARIANTS = {"patches": [], "native": ["--lowering", "native"], "reference": ["--engine", "reference"]}
+VARIANTS = {"tensorflow": [], "jax": ["--backend", "jax"], "reference": ["--engine", "reference"]}
 
 
 def main():

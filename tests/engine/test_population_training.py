@@ -4,10 +4,11 @@ import dataclasses
 
 import pytest
 from agreement import EVERY_PENALTY, OPTIMIZER, agree_with_fit, fit, numbers, one_step, populate, study, study_of
-from conftest import parsed
+from conftest import BACKEND, parsed
 from networks import NETWORKS, layers
 
-from regsearch import data, engine
+from regsearch import data, engine, grid
+from regsearch.engine import Job
 from regsearch.engine.population.network import Network
 
 pytestmark = pytest.mark.slow
@@ -126,6 +127,32 @@ def test_a_members_numbers_do_not_change_with_who_is_beside_it_nor_from_one_trai
     assert list(map(numbers, again)) == list(map(numbers, whole))
     assert list(map(numbers, turned)) == list(map(numbers, whole[::-1]))
     assert list(map(numbers, few)) == list(map(numbers, whole[3:5]))
+
+
+def test_seeds_and_rates_that_train_together_have_the_numbers_that_they_have_apart():
+    """Also where a group lacks a member, and where the population lacks a group."""
+    rates = ("seeds: 2", "seeds: 3\n  learning_rates: [0.02, 0.05]"), ("learning_rate: 0.05, ", "")
+    spec = parsed(*rates, ("widths: [1, 2]", "widths: [3]"), layers(NETWORKS["dropout"]))
+    cells = grid.make_cells(spec, "population", "digits")
+    (size,) = grid.measure(spec, data.describe(spec)).values()
+
+    def train(population, members, groups):
+        job = Job(population, size, members, "population", "CPU", groups=groups, backend=BACKEND)
+        splits = [data.split(data.load(spec), spec.dataset, 64, group[0].seed, 3) for group in population.groups]
+        return {record.trial.trial: record for record in engine.train(job, splits, spec.training)}
+
+    (wide,) = grid.make_populations(cells, members=99)
+    assert [len(group) for group in wide.groups] == [10, 10, 10]
+    together = train(wide, 10, 3)
+    few = train(grid.Population(wide.cells[3:15]), 10, 3)
+    for trial, record in few.items():
+        assert numbers(record) == numbers(together[trial])
+    for apart in grid.make_populations(cells, members=10):
+        assert len(apart.groups) == 1
+        for trial, record in train(apart, 10, 1).items():
+            for one, other in zip(record.epochs, together[trial].epochs, strict=True):
+                for name in ("validation_loss", "sum_abs_weights", "penalty_value"):
+                    assert getattr(one, name) == pytest.approx(getattr(other, name), rel=1e-5), (one.epoch, name)
 
 
 def test_a_diverging_member_leaves_the_others_untouched():

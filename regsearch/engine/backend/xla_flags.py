@@ -1,4 +1,4 @@
-"""The flags of XLA, which compiles for both backends: ours, and a user's, which are tried before a wrong one ends all."""
+"""The flags of XLA, which compiles for both backends: ours, and a user's, tried before a wrong one ends all."""
 
 import os
 import subprocess
