@@ -46,9 +46,14 @@ class Job:
         return 1 if self.engine == "population" and self.device == "CPU" else 0
 
     @property
+    def networks(self) -> int:
+        """How many are compiled, and train, whatever is missing of the population."""
+        return self.members * self.groups
+
+    @property
     def work(self) -> int:
         """What orders jobs, the longest first."""
-        return self.size.work * self.members * self.groups * self.population.first.train_size
+        return self.size.work * self.networks * self.population.first.train_size
 
     def checkpoint(self) -> Checkpoint | None:
         """Where a population's state between epochs is kept; one that another kind of job made is not continued."""

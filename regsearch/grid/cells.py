@@ -151,19 +151,22 @@ def make_cells_at(
     return cells
 
 
-def make_populations(cells: Iterable[Cell], members: int) -> list[Population]:
+def make_populations(cells: Iterable[Cell], members: int, wide: bool = False) -> list[Population]:
     """Splits cells into populations of at most `members`, even in size, by the cells alone.
-
-    Those of one seed and training-set size, whatever their rate, train together, since they see the same images;
-    where these are too few, several seeds.
 
     Args:
         cells: the whole grid, never what is left of it, so that a resumed study trains the same populations.
         members: how many networks train together at most.
+        wide: whether all learning rates and, where these are too few, several seeds train together, too. That pays
+            where a launch costs more than the work, as on a GPU; on a CPU it would leave cores without any.
     """
+
+    def share(cell: Cell) -> Any:
+        return cell.architecture.name, None if wide else cell.learning_rate, cell.train_size, cell.seed
+
     populations = []
-    for _, alike in _group(cells, lambda cell: (cell.architecture.name, cell.train_size)):
-        groups = [group for _, group in _group(alike, lambda cell: cell.seed)]
+    for _, alike in _group(cells, lambda cell: share(cell)[: 3 if wide else 4]):
+        groups = [group for _, group in _group(alike, share)]
         together = max(1, min(len(groups), members // max(map(len, groups))))
         together = -(-len(groups) // -(-len(groups) // together))
         for first in range(0, len(groups), together):

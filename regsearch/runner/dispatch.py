@@ -84,13 +84,14 @@ def _again(job: Job, error: Exception) -> list[Job]:
     cells = job.population.cells
     if len(cells) > 1 and (job.attempt == 1 or faults.wants_memory(error)):
         half = -(-len(cells) // 2)
-        parts = Population(cells[:half]), Population(cells[half:])
-        return [_shrink(again, part) for part in parts]
-    if job.members * job.groups > 1 and faults.wants_memory(error):
-        return [_shrink(again, job.population)]
+        return _shrink(again, Population(cells[:half]), Population(cells[half:]))
+    if job.networks > 1 and faults.wants_memory(error):
+        return _shrink(again, job.population)
     return [again] if job.attempt == 1 else []
 
 
-def _shrink(job: Job, part: Population) -> Job:
-    """A job of part of a population, compiled for no more than that."""
-    return replace(job, population=part, members=max(map(len, part.groups)), groups=len(part.groups))
+def _shrink(job: Job, *parts: Population) -> list[Job]:
+    """Jobs of parts of a population, compiled for no more than the largest."""
+    groups = max(len(part.groups) for part in parts)
+    members = max(len(group) for part in parts for group in part.groups)
+    return [replace(job, population=part, members=members, groups=groups) for part in parts]

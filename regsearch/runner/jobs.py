@@ -52,7 +52,7 @@ class Planner:
         engine, backend, device = self.settings.engine, self.settings.backend, self.device
         for architecture, size in self.sizes.items():
             most = 1 if engine == "reference" else size.members(device, self.spec.training.memory_gib)
-            populations = grid.make_populations(by_name[architecture.name], most)
+            populations = grid.make_populations(by_name[architecture.name], most, wide=device == "GPU")
             each = [[len(group) for group in population.groups] for population in populations]
             members = max((max(group) for group in each), default=0)  # not every one grows
             groups = max(map(len, each), default=0)

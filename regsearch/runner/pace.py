@@ -53,7 +53,7 @@ class Pace:
 
     def estimate(self, job: Job, spec: Spec) -> Cost:
         """The cost of a job: it trains for `start` + epochs × images × `image` seconds."""
-        work = job.size.work * job.members
+        work = job.size.work * job.networks
         works = [timing.work for timing in self.timings]
         compiling, start, image = (
             float(np.interp(work, works, [getattr(timing, name) for timing in self.timings]))

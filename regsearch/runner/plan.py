@@ -161,7 +161,7 @@ def make_plan(spec: Spec, results: Path, settings: Settings, started: float, sig
     for architecture, size in sizes.items():
         own = [cell for cells in rounds for cell in cells if cell.architecture == architecture]
         # The grid's full populations say how many train together, also where only a few are left.
-        members = next(job.members for job in planned[0] if job.population.first.architecture == architecture)
+        members = next(job.networks for job in planned[0] if job.population.first.architecture == architecture)
         places = [index for index, job in enumerate(jobs) if job.population.first.architecture == architecture]
         rows.append(
             Row(

@@ -64,9 +64,7 @@ class ThisMachine:
 
 def _count_fitting(jobs: Sequence[Job], memory: int) -> int:
     """How many of the largest jobs train at once in so many bytes; one always may."""
-    each = sorted(
-        (WORKER_BYTES + job.members * job.groups * job.size.memory(job.device) for job in jobs), reverse=True
-    )
+    each = sorted((WORKER_BYTES + job.networks * job.size.memory(job.device) for job in jobs), reverse=True)
     return max(1, sum(total <= memory for total in accumulate(each)))
 
 

@@ -56,7 +56,7 @@ def pick_samples(jobs: Sequence[Job], most: int) -> list[Job]:
     firsts: dict[Architecture, Job] = {}
     for job in jobs:
         firsts.setdefault(job.population.first.architecture, job)
-    ordered = sorted(firsts.values(), key=lambda job: job.size.work * job.members)
+    ordered = sorted(firsts.values(), key=lambda job: job.size.work * job.networks)
     return [ordered[round(index)] for index in np.linspace(0, len(ordered) - 1, min(most, len(ordered)))]
 
 
@@ -162,7 +162,7 @@ def _time(sample: "_Sample", raise_if_stopped: Callable[[], None]) -> Timing:
     more = min(MOST_EPOCHS, ceil(SECONDS / max(alone, 1e-3)))
     epoch = max(0.0, seconds(1 + more) - alone) / more
     return Timing(
-        work=float(sample.job.size.work * sample.job.members),
+        work=float(sample.job.size.work * sample.job.networks),
         compile=max(0.0, compiling - alone),
         start=max(0.0, alone - epoch),
         image=epoch / sample.images,
@@ -182,7 +182,7 @@ class _Sample:
         """The sample of a job."""
         size, batch = job.population.first.train_size, spec.training.batch_size
         steps = spec.training.steps(size)
-        share = min(1.0, EPOCH_WORK / (job.size.work * job.members * count_images(spec, size)))
+        share = min(1.0, EPOCH_WORK / (job.size.work * job.networks * count_images(spec, size)))
         steps = max(min(steps, FEWEST_STEPS), int(steps * share))
         size = min(size, steps * batch)
         cells = tuple(replace(cell, train_size=size, learning_rate=1e-9) for cell in job.population.cells)

@@ -96,15 +96,27 @@ def test_trials_start_with_a_letter_so_that_no_spreadsheet_reads_a_number():
 
 
 @pytest.mark.parametrize(("members", "sizes", "groups"), [(3, {3, 1}, {1}), (10, {10}, {1}), (25, {20, 10}, {2, 1})])
-def test_populations_are_of_one_seed_or_of_whole_ones_and_no_cell_is_lost(members, sizes, groups):
+def test_wide_populations_are_of_one_seed_or_of_whole_ones_and_no_cell_is_lost(members, sizes, groups):
     rates = ("seeds: 2", "seeds: 3\n  learning_rates: [0.1, 0.2]\n  train_sizes: [32, 64]")
     found = make_cells(parsed(rates, ("learning_rate: 0.05, ", ""), ("  train: 64\n", "")), "x", "y")
-    split = make_populations(found, members)
+    split = make_populations(found, members, wide=True)
     assert sorted(cell.trial for population in split for cell in population.cells) == sorted(c.trial for c in found)
     assert {len(population.cells) for population in split} == sizes
     assert {len(population.groups) for population in split} == groups
     for population in split:
         assert len({(cell.architecture, cell.train_size) for cell in population.cells}) == 1
+
+
+def test_populations_share_network_rate_size_and_seed_and_no_cell_is_lost():
+    found = make_cells(
+        parsed(("seeds: 2", "seeds: 2\n  learning_rates: [0.1, 0.2]"), ("learning_rate: 0.05, ", "")), "x", "y"
+    )
+    split = make_populations(found, members=3)
+    assert [cell for population in split for cell in population.cells] == found
+    assert {len(population.cells) for population in split} == {3, 2}
+    for population in split:
+        shared = {(cell.architecture, cell.learning_rate, cell.train_size, cell.seed) for cell in population.cells}
+        assert len(shared) == 1
 
 
 def test_two_specs_are_one_study_when_only_the_axes_differ():

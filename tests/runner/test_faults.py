@@ -8,7 +8,7 @@ import tensorflow as tf
 from conftest import parsed
 
 from regsearch import engine, study
-from regsearch.engine.population import training
+from regsearch.engine.population import trainer
 from regsearch.runner import faults
 
 OUT_OF_MEMORY = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[9]")
@@ -64,7 +64,7 @@ def as_undisturbed(table, undisturbed):
 
 @pytest.mark.slow
 def test_out_of_memory_goes_on_down_to_one_network_at_a_time(tmp_path, undisturbed, monkeypatch):
-    run_all, tried = training.Trainer.run, []
+    run_all, tried = trainer.Trainer.run, []
 
     def no_room_for_two(self, population, *rest):
         tried.append((self.members, len(population.cells)))
@@ -72,7 +72,7 @@ def test_out_of_memory_goes_on_down_to_one_network_at_a_time(tmp_path, undisturb
             raise OUT_OF_MEMORY
         return run_all(self, population, *rest)
 
-    monkeypatch.setattr(training.Trainer, "run", no_room_for_two)
+    monkeypatch.setattr(trainer.Trainer, "run", no_room_for_two)
     outcome, made, table = run(tmp_path)
     assert not outcome.failed
     assert tried[:3] == [(3, 3), (2, 2), (2, 1)]
@@ -84,14 +84,14 @@ def test_out_of_memory_goes_on_down_to_one_network_at_a_time(tmp_path, undisturb
 
 @pytest.mark.slow
 def test_a_network_for_which_there_is_never_room_fails_and_the_others_go_on(tmp_path, monkeypatch):
-    run_all = training.Trainer.run
+    run_all = trainer.Trainer.run
 
     def no_room_for_zero(self, population, *rest):
         if population.first.lam == 0:
             raise MemoryError("no room")
         return run_all(self, population, *rest)
 
-    monkeypatch.setattr(training.Trainer, "run", no_room_for_zero)
+    monkeypatch.setattr(trainer.Trainer, "run", no_room_for_zero)
     outcome, _, table = run(tmp_path)
     assert len(outcome.failed) == 1
     assert table.loc[list(outcome.failed), "lambda"].tolist() == [0]
@@ -103,13 +103,13 @@ def test_a_network_for_which_there_is_never_room_fails_and_the_others_go_on(tmp_
 def test_without_xla_the_same_networks_train_and_it_is_on_record(tmp_path, undisturbed, monkeypatch):
     function = tf.function
 
-    def none_compiled(what, jit_compile=None):
+    def none_compiled(what, jit_compile=None, **_):
         def refuse(*_):
             raise NO_XLA
 
         return refuse if jit_compile else function(what)
 
-    monkeypatch.setattr(training.tf, "function", none_compiled)
+    monkeypatch.setattr(tf, "function", none_compiled)
     outcome, made, table = run(tmp_path)
     assert not outcome.failed
     assert sorted(made["without_xla"]) == sorted(made["tried_again"]) == sorted(table.index)
@@ -121,7 +121,7 @@ def test_an_error_that_is_not_xlas_is_recorded_as_failed_after_all(tmp_path, mon
     def always(*_):
         raise NO_XLA
 
-    monkeypatch.setattr(training.Trainer, "run", always)
+    monkeypatch.setattr(trainer.Trainer, "run", always)
     outcome, _, table = run(tmp_path)
     assert len(outcome.failed) == 3
     assert (table["status"] == "failed").all()
