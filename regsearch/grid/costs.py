@@ -9,7 +9,7 @@ from regsearch.grid.cells import Architecture, make_architectures
 from regsearch.grid.shapes import Cost, MisfitError, trace
 from regsearch.spec import Spec, Training
 
-CACHE = 5 * 2**19
+CACHE = 4 * 2**20
 """Bytes of windows that train together on a CPU: about what the caches of one core serve well."""
 MOST_ON_CPU, MOST_ON_GPU = 32, 256
 FEWEST_IMAGES, MOST_IMAGES = 16, 32
