@@ -230,7 +230,7 @@ def run(
         workers: processes of their own that train, at most 1024; `auto` for one a core or GPU, 0 for this process.
         engine: `population` for many networks at once, `reference` for one at a time by plain Keras.
         device: what to train on; `auto` for a GPU where there is one.
-        backend: what computes; `jax` needs `regsearch[jax]`.
+        backend: what computes; `jax` has to be installed.
         fresh: moves earlier results aside first.
         xlsx: writes a workbook of the tables too.
 

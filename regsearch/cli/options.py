@@ -1,5 +1,6 @@
 """What the commands take: the options they share, and those that say how and where a study is trained."""
 
+import os
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from pathlib import Path
@@ -63,7 +64,7 @@ _HOW = (
     click.option("--workers", type=WorkersType(), default="auto", show_default=True, metavar="TEXT", help=_PROCESSES),
     _choose("--engine", ["population", "reference"], "Many networks at once, or one at a time by plain Keras."),
     _choose("--device", ["auto", "cpu", "gpu"]),
-    _choose("--backend", ["tensorflow", "jax"], "What computes; jax needs regsearch[jax]."),
+    _choose("--backend", ["tensorflow", "jax"], "What computes; jax has to be installed."),
     click.option("--lowering", expose_value=False, hidden=True, deprecated="convolutions are computed one way"),
 )
 _SHARD = "Train the I-th of N parts of the grid, beside the others."
@@ -120,6 +121,8 @@ def _check(chosen: dict[str, Any], fresh: bool) -> None:
 
 def _make_settings(workers: str | int, device: str, cluster: str | None = None, **others: Any) -> "Settings":
     from regsearch.runner import Cluster, Settings
+
+    os.environ["KERAS_BACKEND"] = others["backend"]
 
     tls = [others.pop(name, None) for name in ("tls_ca", "tls_cert", "tls_key")]
     return Settings(

@@ -170,7 +170,7 @@ class _Recorder(keras.callbacks.Callback):
             trial=self.trial,
             epoch=self.epoch,
             train_loss=logs.get("data_loss"),
-            penalty_value=sum(map(float, self.model.losses)),
+            penalty_value=sum(map(float, self.model.losses), start=0.0),
             validation_loss=logs["val_data_loss"],
             validation_accuracy=logs.get("val_accuracy"),
             gradient_norm=gradient_norm,

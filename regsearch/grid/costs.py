@@ -82,7 +82,7 @@ def measure(spec: Spec, facts: Facts) -> dict[Architecture, Size]:
         width = f" at width {architecture.width}" if architecture.width else ""
         seen = facts.for_width(architecture.width)
         try:
-            sizes[architecture] = size(cost_architecture(architecture, seen.image, seen.outputs), spec.training)
+            sizes[architecture] = find_size(cost_architecture(architecture, seen.image, seen.outputs), spec.training)
         except MisfitError as misfit:
             problems.append(spec.problem((*location, *misfit.location), f"expected {misfit.expected}{width}"))
     if problems:
@@ -108,7 +108,7 @@ def cost_architecture(architecture: Architecture, image: tuple[int, int, int], o
     return cost + Cost(activations=prod(image))
 
 
-def size(cost: Cost, training: Training) -> Size:
+def find_size(cost: Cost, training: Training) -> Size:
     """What a cost comes to in training."""
     # The weights' copies are themselves, their gradients, two of the optimizer's, one in passing, and those that
     # count where a network may stop early.

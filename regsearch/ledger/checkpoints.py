@@ -19,10 +19,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from regsearch.grid import TENSORFLOW
+
 FOLDER = "partial"
 SAVE_SECONDS = 60.0
-DECIDING = ("regsearch", "tensorflow", "jax", "jaxlib", "keras", "numpy")
-"""The packages whose versions decide a network's numbers, as far as they are installed."""
+DECIDING = {
+    "tensorflow": ("regsearch", "tensorflow", "keras", "numpy"),
+    "jax": ("regsearch", "jax", "jaxlib", "keras", "numpy"),
+}
+"""By backend, the packages whose versions decide a network's numbers."""
 
 State = dict[str, NDArray[Any]]
 
@@ -58,7 +63,7 @@ class Checkpoints:
             settings: what else its numbers follow from; a state made otherwise is not continued.
         """
         trials = list(trials)
-        versions = list_versions(DECIDING)
+        versions = list_versions(DECIDING[settings.get("backend", TENSORFLOW)])
         made_by = json.dumps({"trials": trials, **versions, **settings}, sort_keys=True)
         return Checkpoint(self._path(trials), made_by, self.seconds)
 

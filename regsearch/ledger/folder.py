@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ OURS = (
     TRIALS, EPOCHS, SHARDS, "response.csv", "best_lambda.csv", "scaling.csv", "transfer.csv", "stability.csv",
     "mechanism.csv", "calibration.csv", "keras_tuner", "figures", "report.html", "tables.xlsx",
 )  # fmt: skip
-PACKAGES = (*DECIDING, "keras-tuner", "pandas", "pillow", "scipy", "scikit-learn")
+PACKAGES = (*dict.fromkeys(chain(*DECIDING.values())), "keras-tuner", "pandas", "pillow", "scipy", "scikit-learn")
 
 
 @dataclass(frozen=True)

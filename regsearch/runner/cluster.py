@@ -21,7 +21,6 @@ from regsearch.runner.dask_settings import silence_dask
 from regsearch.runner.faults import word_cause
 from regsearch.runner.workers import Prepared, Workers, prepare, use_client
 
-PACKAGES = (*DECIDING, "distributed")
 """Whose versions must be the same everywhere: they decide numbers, or whether two sides understand each other."""
 CONNECT_SECONDS = 20.0
 JOIN_SECONDS = 60.0
@@ -166,7 +165,7 @@ class Connection:
         raise_if_stopped: Callable[[], None],  # noqa: ARG002 - no signal reaches work elsewhere
     ) -> Iterator[Workers]:
         """The workers, made ready, also those that join later; what they import stays imported there."""
-        plugin = _Admitted(threads, self.device, backend, _list_versions())
+        plugin = _Admitted(threads, self.device, backend, _list_versions(backend))
         prepare(self.client, plugin)
         try:
             yield use_client(self.client, lambda: 2 * self.count_processes(), processes)
@@ -175,9 +174,9 @@ class Connection:
                 self.client.unregister_worker_plugin(plugin.name)
 
     def _check(self) -> None:
-        ours, cluster = _list_versions(), f"--cluster {self.address}"
+        ours, cluster = _list_versions(self.backend), f"--cluster {self.address}"
         try:
-            theirs = self.client.run(_list_versions)
+            theirs = self.client.run(_list_versions, self.backend)
         except Exception as error:
             reason = str(error).partition("\n")[0]
             raise ClusterError(
@@ -229,14 +228,14 @@ class _Admitted(Prepared):
 
     def setup(self, worker: Any) -> None:
         """Refuses a worker of other versions, which Dask then closes."""
-        if _list_versions() != self.versions:
-            raise RuntimeError(f"expected the versions {self.versions} of the driver, got {_list_versions()}")
+        if (here := _list_versions(self.backend)) != self.versions:
+            raise RuntimeError(f"expected the versions {self.versions} of the driver, got {here}")
         super().setup(worker)
 
 
-def _list_versions() -> dict[str, str]:
+def _list_versions(backend: str) -> dict[str, str]:
     """Of Python and what decides the numbers; runs on the workers too."""
-    return {"python": platform.python_version(), **list_versions(PACKAGES)}
+    return {"python": platform.python_version(), **list_versions((*DECIDING[backend], "distributed"))}
 
 
 def _is_loopback(host: str) -> bool:

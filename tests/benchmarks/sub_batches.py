@@ -44,7 +44,7 @@ def prepare(name, shape):
     side, channels, filters, batch = shape
     spec = Spec.parse(SPEC.format(filters=filters, batch=batch), "shapes.yaml")
     (architecture,) = grid.make_architectures(spec)
-    size = grid.size(grid.cost_architecture(architecture, (side, side, channels), 10), spec.training)
+    size = grid.find_size(grid.cost_architecture(architecture, (side, side, channels), 10), spec.training)
     rng, count = np.random.default_rng(0), max(256, batch)
     images = rng.random((count, side, side, channels), np.float32), rng.integers(10, size=count, dtype=np.int32)
     split = data.Split(images, images, images, 10, "cross_entropy")

@@ -100,7 +100,7 @@ def _import_once(backend: str) -> None:
             if error.name != backend:
                 raise
             raise DeviceError(
-                f"expected {NAMES[backend]} to be installed, found none: pip install 'regsearch[{backend}]'"
+                f"expected {NAMES[backend]} to be installed, found none: pip install {backend}"
             ) from None
         except Exception:
             chatter.seek(0)

@@ -5,6 +5,7 @@ Member k of the output depends on member k of the weights alone. Activations are
 to the first layer with weights.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,7 +68,7 @@ class Layouts:
     dropping: list[Place] = field(default_factory=list)
 
 
-class MemberLayer:
+class MemberLayer(ABC):
     """A layer of the spec over a population.
 
     Attributes:
@@ -78,12 +79,12 @@ class MemberLayer:
     def __init__(self, settings: LayerBase, arguments: dict[str, Any], place: Place) -> None:
         self.settings, self.arguments, self.place = settings, arguments, place
 
-    def build(self, shape: tuple[int, ...], layouts: Layouts) -> None:
+    def build(self, shape: tuple[int, ...], layouts: Layouts) -> None:  # noqa: B027 - most have none
         """Adds its weights, for an input of this shape, (height, width, channels) or (features,)."""
 
+    @abstractmethod
     def __call__(self, x: Any, now: Pass) -> Any:
         """What comes out."""
-        raise NotImplementedError
 
 
 class MaxPooling2D(MemberLayer):
